@@ -1,0 +1,1 @@
+"""IO: one outside system per module, each hidden behind a small class."""

@@ -1,0 +1,164 @@
+"""The tables of Ringside's PostgreSQL as SQLAlchemy Core objects; Alembic makes them for real."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Integer,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+_Instant = DateTime(timezone=True)
+
+
+def _candle_columns(*, nullable: bool) -> list[Column[object]]:
+    """Columns open, high, low, close (quote currency) and volume (base currency)."""
+    names = ("open", "high", "low", "close", "volume")
+    return [Column(name, Numeric, nullable=nullable) for name in names]
+
+
+# As fetched, never updated; a batch that is fetched again replaces itself whole.
+raw_candles = Table(
+    "raw_candles",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("row_number", Integer, primary_key=True),
+    Column("symbol", Text, nullable=False),
+    Column("venue", Text, nullable=False),
+    Column("open_time", _Instant, nullable=False),
+    *_candle_columns(nullable=True),
+    Column("ingested_at", _Instant, nullable=False),
+)
+
+# One row per audited batch; `failures` lists {row_number, open_time, expectation, reason}.
+audits = Table(
+    "audits",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("symbol", Text, nullable=False),
+    Column("as_of", _Instant, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("is_refused", Boolean, nullable=False),
+    Column("failures", JSONB, nullable=False),
+    Column("warnings", JSONB, nullable=False),
+    Column("audited_at", _Instant, nullable=False),
+)
+
+quarantined_candles = Table(
+    "quarantined_candles",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("row_number", Integer, primary_key=True),
+    Column("symbol", Text, nullable=False),
+    Column("venue", Text, nullable=False),
+    Column("open_time", _Instant, nullable=False),
+    *_candle_columns(nullable=True),
+    Column("reasons", JSONB, nullable=False),
+    Column("quarantined_at", _Instant, nullable=False),
+)
+
+candles = Table(
+    "candles",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("open_time", _Instant, primary_key=True),
+    *_candle_columns(nullable=False),
+    Column("venue", Text, nullable=False),
+    Column("batch_id", Text, nullable=False),
+    Column("published_at", _Instant, nullable=False),
+)
+
+# Append-only (a trigger refuses UPDATE and DELETE); `row_hash` chains the rows of one symbol.
+# `model_version` 0 means: refitted for the record, not in the registry.
+forecasts = Table(
+    "forecasts",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("symbol", Text, nullable=False),
+    Column("horizon", Integer, nullable=False),
+    Column("contestant", Text, nullable=False),
+    Column("model_version", Integer, nullable=False),
+    Column("as_of", _Instant, nullable=False),
+    Column("target_time", _Instant, nullable=False),
+    Column("issued_at", _Instant, nullable=False),
+    Column("kind", Text, nullable=False),  # live, late, replayed
+    Column("anchor_close", Double, nullable=False),
+    Column("sigma", Double, nullable=False),
+    Column("q05", Double, nullable=False),
+    Column("q25", Double, nullable=False),
+    Column("q50", Double, nullable=False),
+    Column("q75", Double, nullable=False),
+    Column("q95", Double, nullable=False),
+    Column("prev_hash", Text, nullable=False),
+    Column("row_hash", Text, nullable=False),
+    UniqueConstraint("symbol", "horizon", "contestant", "model_version", "as_of"),
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("forecast_id", BigInteger, ForeignKey("forecasts.id"), primary_key=True),
+    Column("realised_return", Double, nullable=False),
+    Column("loss", Double, nullable=False),  # mean pinball loss over the five quantiles
+    Column("scaled_loss", Double, nullable=False),  # the same divided by sigma
+    Column("abs_error", Double, nullable=False),  # of the median, log return
+    Column("is_inside_50", Boolean, nullable=False),
+    Column("is_inside_90", Boolean, nullable=False),
+    Column("scored_at", _Instant, nullable=False),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("symbol", Text, nullable=False),
+    Column("horizon", Integer, nullable=False),
+    Column("as_of", _Instant, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("champion", Text, nullable=False),
+    Column("champion_version", Integer, nullable=False),
+    Column("challenger", Text, nullable=True),
+    Column("challenger_version", Integer, nullable=True),
+    Column("facts", JSONB, nullable=False),
+    Column("text_en", Text, nullable=False),
+    Column("text_ko", Text, nullable=False),
+    Column("decided_at", _Instant, nullable=False),
+    UniqueConstraint("symbol", "horizon", "as_of"),
+)
+
+title_history = Table(
+    "title_history",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("symbol", Text, nullable=False),
+    Column("horizon", Integer, nullable=False),
+    Column("contestant", Text, nullable=False),
+    Column("model_version", Integer, nullable=False),
+    Column("held_from", _Instant, nullable=False),
+    Column("promoted_at", _Instant, nullable=False),
+    Column("promoted_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("verdict_id", BigInteger, ForeignKey("verdicts.id"), nullable=True),
+    UniqueConstraint("symbol", "horizon", "held_from"),
+)
+
+# One row: where the stores' candles come from and how far market time is from real time.
+market_clock = Table(
+    "market_clock",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("source_detail", Text, nullable=False),
+    Column("offset_hours", Integer, nullable=False),
+    Column("set_at", _Instant, nullable=False),
+)

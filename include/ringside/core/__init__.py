@@ -1,0 +1,1 @@
+"""Pure: arrays and numbers in, arrays and numbers out. No file, network, clock or settings."""

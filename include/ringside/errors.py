@@ -1,0 +1,90 @@
+"""The one error tree, sorted by what the caller must do.
+
+RingsideError
+├── RetryableError              the same call may succeed later
+│   ├── SourceUnavailableError    the candle source did not answer
+│   ├── StoreUnavailableError     PostgreSQL did not answer
+│   ├── RegistryUnavailableError  MLflow did not answer
+│   └── ServingUnavailableError   the serving process did not answer
+└── PermanentError              retrying cannot help
+    ├── SettingsError             a setting is missing, unknown or contradicts another
+    ├── CandleDataError           a candle file or answer cannot be read as candles
+    ├── CandleGapError            candles are missing inside a required window
+    ├── AuditFailedError          audited rows were refused and are in quarantine
+    ├── HistoryTooShortError      fewer candles than the job needs
+    ├── ModelRefusedError         a model's checksum, manifest or forecasts are wrong
+    ├── SourceMismatchError       the stores were filled from another source
+    ├── TitleError                a title has no champion, or an impossible one was named
+    └── LedgerError               the forecast ledger's chain does not hold
+"""
+
+
+class RingsideError(Exception):
+    """Root of the tree. `facts` go to the log as fields, not into prose."""
+
+    def __init__(self, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
+class RetryableError(RingsideError):
+    """The same call may succeed later. Airflow retries the task."""
+
+
+class SourceUnavailableError(RetryableError):
+    """The candle source did not answer. See docs/runbooks/source-unavailable.md."""
+
+
+class StoreUnavailableError(RetryableError):
+    """PostgreSQL did not answer. See docs/runbooks/store-unavailable.md."""
+
+
+class RegistryUnavailableError(RetryableError):
+    """MLflow did not answer. See docs/runbooks/registry-unavailable.md."""
+
+
+class ServingUnavailableError(RetryableError):
+    """The serving process did not answer, or did not change over in time.
+
+    See docs/runbooks/promotion-failed.md.
+    """
+
+
+class PermanentError(RingsideError):
+    """Retrying cannot help. Airflow fails the task at once."""
+
+
+class SettingsError(PermanentError):
+    """A setting is missing, unknown, or contradicts another."""
+
+
+class CandleDataError(PermanentError):
+    """A candle file or an answer of the source cannot be read as candles."""
+
+
+class CandleGapError(PermanentError):
+    """Candles are missing inside a required window. See docs/runbooks/candle-gap.md."""
+
+
+class AuditFailedError(PermanentError):
+    """Audited rows were refused and wait in quarantine. See docs/runbooks/audit-failed.md."""
+
+
+class HistoryTooShortError(PermanentError):
+    """Fewer candles are published than the job needs; the message says how many."""
+
+
+class ModelRefusedError(PermanentError):
+    """A model's checksum, manifest or forecasts are wrong; it never serves."""
+
+
+class SourceMismatchError(PermanentError):
+    """The stores were filled from another source; two never mix in one set of tables."""
+
+
+class TitleError(PermanentError):
+    """A title has no champion, or an impossible contestant was named for it."""
+
+
+class LedgerError(PermanentError):
+    """The hash chain of the forecast ledger does not hold; the message names the row."""
