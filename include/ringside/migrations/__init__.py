@@ -1,0 +1,1 @@
+"""Alembic revisions of Ringside's tables: forward only, never edited once landed."""

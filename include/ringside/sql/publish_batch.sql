@@ -1,0 +1,53 @@
+-- Publish the rows of one audited batch that the audit let through. A candle that is published
+-- already changes only when a value differs and the row was fetched after it was published: a
+-- batch that comes late never undoes a newer one. The caller holds the symbol's advisory lock.
+-- Parameter: :batch_id.
+-- Grain: one row of counts; `unchanged` includes rows that came too late.
+WITH refused AS (
+    SELECT f.row_number
+    FROM audits AS a
+    CROSS JOIN LATERAL jsonb_to_recordset(a.failures) AS f (row_number integer)
+    WHERE a.batch_id = :batch_id
+),
+passed AS (
+    SELECT
+        r.*,
+        c.symbol IS NULL AS is_new
+    FROM raw_candles AS r
+    INNER JOIN audits AS a ON a.batch_id = r.batch_id
+    LEFT JOIN candles AS c
+        ON c.symbol = r.symbol
+        AND c.open_time = r.open_time
+    WHERE r.batch_id = :batch_id
+        AND NOT a.is_refused
+        AND r.row_number NOT IN (SELECT row_number FROM refused WHERE row_number IS NOT NULL)
+        AND (c.symbol IS NULL OR c.published_at < r.ingested_at)
+),
+written AS (
+    INSERT INTO candles AS c (
+        symbol, open_time, open, high, low, close, volume, venue, batch_id, published_at
+    )
+    SELECT symbol, open_time, open, high, low, close, volume, venue, batch_id, now()
+    FROM passed
+    ON CONFLICT (symbol, open_time) DO UPDATE SET
+        open = excluded.open,
+        high = excluded.high,
+        low = excluded.low,
+        close = excluded.close,
+        volume = excluded.volume,
+        venue = excluded.venue,
+        batch_id = excluded.batch_id,
+        published_at = excluded.published_at
+    WHERE (c.open, c.high, c.low, c.close, c.volume)
+        IS DISTINCT FROM (
+            excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume
+        )
+    RETURNING c.symbol, c.open_time
+)
+SELECT
+    count(*) FILTER (WHERE p.is_new) AS published,
+    count(*) FILTER (WHERE NOT p.is_new) AS revised
+FROM written AS w
+INNER JOIN passed AS p
+    ON p.symbol = w.symbol
+    AND p.open_time = w.open_time
