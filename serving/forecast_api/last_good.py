@@ -1,0 +1,79 @@
+"""The pointer to the last good copies: per title, the version that a worker last proved sound."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from forecast_api.atomic_files import write_json
+from ringside.adapters.model_files import find_folder
+from ringside.core.manifest import MANIFEST_FILE
+from ringside.core.titles import Title
+
+log = logging.getLogger(__name__)
+
+POINTER_FILE = "last-good.json"
+
+
+@dataclass(frozen=True)
+class GoodCopy:
+    """One version, and the SHA-256 of its manifest, which itself names every file's SHA-256."""
+
+    version: int
+    sha256: str
+
+
+class LastGood:
+    """Reads and moves the pointer inside one folder of model copies."""
+
+    def __init__(self, models_dir: Path) -> None:
+        self._models_dir = models_dir
+        self._pointer = models_dir / POINTER_FILE
+
+    def read(self) -> dict[str, GoodCopy]:
+        """Return the good copies by model name; empty where nothing was ever proved.
+
+        A pointer that cannot be read is logged and counts as empty: without it the service
+        starts from the registry, or says that it has no model.
+        """
+        try:
+            content = json.loads(self._pointer.read_bytes())
+            return {name: GoodCopy(**copy) for name, copy in content.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            log.warning("the pointer %s cannot be read: %s", self._pointer, error)
+            return {}
+
+    def find(self, title: Title) -> GoodCopy | None:
+        """Return the good copy of a title, or None."""
+        return self.read().get(title.model_name)
+
+    def find_folder(self, title: Title, version: int) -> Path:
+        """Name the folder of a title's local copy, whether it exists or not."""
+        return find_folder(self._models_dir, title.model_name, version)
+
+    def move(self, proved: Mapping[Title, GoodCopy]) -> None:
+        """Point at copies that have just been proved; titles that are not named stay.
+
+        A disk that refuses is logged: the proved models serve on from memory all the same.
+        """
+        before = self.read()
+        after = before | {title.model_name: copy for title, copy in proved.items()}
+        if after == before:
+            return
+        try:
+            write_json(self._pointer, {name: asdict(copy) for name, copy in after.items()})
+        except OSError as error:
+            log.warning("the pointer %s cannot be moved: %s", self._pointer, error)
+
+
+def hash_model(folder: Path) -> str:
+    """Compute the SHA-256 (hex) of a model folder's manifest.
+
+    Raises:
+        OSError: there is no manifest to read.
+    """
+    return sha256((folder / MANIFEST_FILE).read_bytes()).hexdigest()

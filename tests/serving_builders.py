@@ -1,0 +1,90 @@
+"""Builders for the service's tests: fitted models as folders, and the market as a plain object."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from builders import make_candles
+from forecast_api.market import MarketWindow
+from ringside.adapters.model_files import find_folder, write_model
+from ringside.core.candles import Candles, keep_closed, to_datetime
+from ringside.core.contestants import CONTESTANTS, Sample
+from ringside.core.features import FEATURE_NAMES, LOOKBACK, compute_features
+from ringside.core.manifest import Manifest, compute_checksums, hash_candles
+from ringside.core.quantiles import LEVELS
+from ringside.core.titles import Title
+from ringside.errors import StoreUnavailableError
+
+TITLES = tuple(Title("BTC/USDT", horizon) for horizon in (1, 6))
+
+
+def fit_model(title: Title, contestant: str = "persistence", *, seed: int = 0):
+    """Fit a contestant on a made-up market; another `seed` gives another model."""
+    candles = make_candles(LOOKBACK + 200, symbol=title.symbol, seed=seed)
+    table = compute_features(candles, rows=200)
+    rows = np.flatnonzero(table.is_usable[: -title.horizon])
+    log_close = np.log(table.close)
+    sample = Sample(
+        open_time=table.open_time[rows],
+        features=table.values[rows],
+        names=table.names,
+        sigma=table.sigma[rows],
+        target=log_close[rows + title.horizon] - log_close[rows],
+        horizon=title.horizon,
+    )
+    model = CONTESTANTS[contestant]()
+    model.fit(sample, seed=seed)
+    files = model.save()
+    manifest = Manifest(
+        contestant=contestant,
+        symbol=title.symbol,
+        horizon=title.horizon,
+        levels=LEVELS,
+        feature_names=FEATURE_NAMES,
+        look_back=LOOKBACK,
+        as_of=to_datetime(candles.close_time[-1]),
+        train_start=to_datetime(table.open_time[rows[0]]),
+        train_end=to_datetime(table.open_time[rows[-1]]),
+        train_rows=len(rows),
+        seed=seed,
+        data_hash=hash_candles(candles),
+        code_version="test",
+        files=compute_checksums(files),
+    )
+    return manifest, files
+
+
+def make_copy(
+    models_dir: Path, title: Title, version: int, contestant="persistence", **fit
+) -> Path:
+    """Write a fitted model as the local copy of a registry version."""
+    manifest, files = fit_model(title, contestant, **fit)
+    return write_model(find_folder(models_dir, title.model_name, version), manifest, files)
+
+
+@dataclass
+class FakeMarket:
+    """Holds candles and a fixed market time; keeps the contract of `StoredMarket`."""
+
+    candles: Candles
+    market_time: datetime
+    is_down: bool = False
+    is_set: bool = True
+
+    def read_window(self, symbol: str, *, real_time: datetime) -> MarketWindow | None:
+        self.require_answer()
+        if not self.is_set:
+            return None
+        closed = keep_closed(self.candles, self.market_time)
+        return MarketWindow(self.market_time, "simulated", closed.take(slice(-LOOKBACK, None)))
+
+    def require_answer(self) -> None:
+        if self.is_down:
+            raise StoreUnavailableError("PostgreSQL at 10.0.0.1:5432/ringside did not answer")
+
+
+def find_end(candles: Candles) -> datetime:
+    """When the last candle closes."""
+    return to_datetime(candles.close_time[-1])

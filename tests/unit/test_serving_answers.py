@@ -1,0 +1,206 @@
+"""What callers of the service get, over the real app with a market held in memory."""
+
+import json
+import math
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from builders import make_candles
+from forecast_api import create_app
+from forecast_api.champions import Champions, load_champions
+from forecast_api.desk import Desk
+from forecast_api.last_good import LastGood
+from forecast_api.lineup import Candidate, Lineup
+from forecast_api.worker_board import WorkerBoard
+from ringside.core.features import LOOKBACK, compute_features
+from serving_builders import TITLES, FakeMarket, find_end, make_copy
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture
+def desk(tmp_path) -> Desk:
+    candles = make_candles(LOOKBACK + 5, seed=3)
+    for version, title in enumerate(TITLES, start=4):
+        make_copy(tmp_path / "models", title, version, "xgboost", seed=version)
+    lineup = Lineup(
+        1, tuple(Candidate(t, v, "registry") for v, t in enumerate(TITLES, start=4)), ()
+    )
+    return Desk(
+        titles=TITLES,
+        champions=load_champions(lineup, LastGood(tmp_path / "models"), loaded_at=NOW),
+        market=FakeMarket(candles, find_end(candles) + timedelta(minutes=20)),
+        board=WorkerBoard(tmp_path / "workers"),
+        reports_dir=tmp_path / "reports",
+        now=lambda: NOW,
+    )
+
+
+@pytest.fixture
+def ask(desk):
+    """Ask the app one question; attributes of the desk can be replaced by keyword."""
+
+    def get(path, *, method="GET", **changes):
+        return create_app(lambda: replace(desk, **changes)).test_client().open(path, method=method)
+
+    return get
+
+
+def test_forecast_is_the_champions_quantiles_on_the_last_closed_candle(ask, desk):
+    body = ask("/v1/forecast?symbol=BTC/USDT").json
+
+    candles = desk.market.candles
+    assert body["as_of"] == find_end(candles).isoformat()
+    assert body["age_s"] == 1200
+    assert body["anchor_close"] == candles.close[-1]
+    assert body["degraded"] is None
+    assert body["unavailable"] == []
+    assert body["source"]["kind"] == "simulated"
+    assert "not real" in body["source"]["label"]
+    table = compute_features(candles)  # the whole history: training's way to the same row
+    for title, forecast in zip(TITLES, body["forecasts"], strict=True):
+        expected = desk.champions.by_title[title].model.contestant.forecast(
+            table.values[-1:], table.sigma[-1:]
+        )[0]
+        assert list(forecast["log_return"].values()) == expected.tolist()
+        assert list(forecast["quantiles"]) == ["0.05", "0.25", "0.5", "0.75", "0.95"]
+        prices = [candles.close[-1] * math.exp(r) for r in expected]
+        assert list(forecast["quantiles"].values()) == pytest.approx(prices, rel=1e-12)
+        assert (
+            forecast["target_time"]
+            == (find_end(candles) + timedelta(hours=title.horizon)).isoformat()
+        )
+        assert (forecast["contestant"], forecast["version"]) == (
+            "xgboost",
+            desk.champions.by_title[title].version,
+        )
+
+
+def test_forming_candle_is_not_seen(ask, desk):
+    before = replace(desk.market, market_time=find_end(desk.market.candles) - timedelta(seconds=1))
+    body = ask("/v1/forecast?symbol=BTC/USDT", market=before).json
+    assert body["anchor_close"] == desk.market.candles.close[-2]
+
+
+@pytest.mark.parametrize("symbol", ["BTC/USDT", "BTCUSDT", "btcusdt", "BTC%2FUSDT"])
+def test_symbol_may_be_written_without_its_slash(ask, symbol):
+    assert ask(f"/v1/forecast?symbol={symbol}").json["symbol"] == "BTC/USDT"
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("", "symbol"), ("?symbol=", "symbol"), ("?symbol=BTCUSDT&symbol=BTCUSDT", "symbol"),
+     ("?symbol=BTCUSDT&horizon=1", "horizon"), ("?Symbol=BTCUSDT", "Symbol")],
+)  # fmt: skip
+def test_bad_parameter_is_named(ask, query, field):
+    answer = ask(f"/v1/forecast{query}")
+    assert (answer.status_code, answer.content_type) == (400, PROBLEM)
+    assert [error["parameter"] for error in answer.json["errors"]] == [field]
+
+
+def test_unknown_symbol_is_told_the_known_ones(ask):
+    answer = ask("/v1/forecast?symbol=DOGE/USDT")
+    assert (answer.status_code, answer.content_type) == (404, PROBLEM)
+    assert answer.json["known"] == ["BTC/USDT"]
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda m: replace(m, is_set=False), "no-candles"),
+        (lambda m: replace(m, candles=m.candles.take(slice(0, 0))), "no-candles"),
+        (lambda m: replace(m, candles=m.candles.take([0, -1])), "candle-gap"),
+        (lambda m: replace(m, market_time=find_end(m.candles) + timedelta(hours=6)),
+         "candles-stale"),
+        (lambda m: replace(m, is_down=True), "store-unavailable"),
+    ],
+)  # fmt: skip
+def test_missing_data_is_503_with_the_reason(ask, desk, change, kind):
+    answer = ask("/v1/forecast?symbol=BTCUSDT", market=change(desk.market))
+    assert (answer.status_code, answer.content_type) == (503, PROBLEM)
+    assert answer.json["type"] == f"urn:ringside:problem:{kind}"
+    assert "10.0.0.1" not in answer.text
+
+
+def test_late_candles_are_named_degraded(ask, desk):
+    late = replace(desk.market, market_time=find_end(desk.market.candles) + timedelta(hours=3))
+    assert ask("/v1/forecast?symbol=BTCUSDT", market=late).json["degraded"] == "stale-candles"
+
+
+def test_title_without_model_is_unavailable_and_the_other_is_forecast(ask, desk):
+    one = {TITLES[1]: desk.champions.by_title[TITLES[1]]}
+    body = ask("/v1/forecast?symbol=BTCUSDT", champions=replace(desk.champions, by_title=one)).json
+    assert [forecast["horizon"] for forecast in body["forecasts"]] == [6]
+    assert [title["horizon"] for title in body["unavailable"]] == [1]
+
+
+def test_no_model_at_all_is_503(ask):
+    nothing = Champions(1, NOW, {}, ())
+    answer = ask("/v1/forecast?symbol=BTCUSDT", champions=nothing)
+    assert answer.status_code == 503
+    assert answer.json["type"] == "urn:ringside:problem:no-champion"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [("/nothing", "GET", 404), ("/v1/forecast", "POST", 405), ("/reports/x.png", "GET", 404),
+     ("/reports/../models/last-good.json", "GET", 404)],
+)  # fmt: skip
+def test_flask_errors_are_problem_documents(ask, path, method, status):
+    answer = ask(path, method=method)
+    assert (answer.status_code, answer.content_type) == (status, PROBLEM)
+    assert answer.json["status"] == status
+    assert ("GET" in answer.headers.get("Allow", "")) == (status == 405)
+
+
+def test_bug_is_500_without_its_inside(ask, desk, caplog):
+    class Broken:
+        def read_window(self, symbol, *, real_time):
+            raise RuntimeError("secret at /srv/state")
+
+    answer = ask("/v1/forecast?symbol=BTCUSDT", market=Broken())
+    assert (answer.status_code, answer.content_type) == (500, PROBLEM)
+    assert "secret" not in answer.text
+    assert "Traceback" not in answer.text
+    assert "secret at /srv/state" in caplog.text
+
+
+def test_model_names_versions_checksums_and_workers(ask, desk):
+    desk.board.write({"pid": os.getpid(), "generation": 9})
+    body = ask("/v1/model").json
+    assert [(t["horizon"], t["version"], t["source"]) for t in body["titles"]] == [
+        (1, 4, "registry"),
+        (6, 5, "registry"),
+    ]
+    assert all(len(title["sha256"]) == 64 for title in body["titles"])
+    assert body["loaded_at"] == NOW.isoformat()
+    assert [worker["generation"] for worker in body["workers"]] == [9]
+
+
+def test_probes_tell_the_truth(ask, desk):
+    assert ask("/livez").status_code == 200
+    assert ask("/readyz").status_code == 200
+    answer = ask(
+        "/readyz",
+        market=replace(desk.market, is_down=True),
+        champions=replace(desk.champions, by_title={}),
+    )
+    assert (answer.status_code, answer.content_type) == (503, PROBLEM)
+    assert len(answer.json["missing"]) == 3
+    assert ask("/livez", champions=Champions(1, NOW, {}, ())).status_code == 200
+
+
+def test_newest_report_is_sent(ask, desk):
+    desk.reports_dir.mkdir()
+    (desk.reports_dir / "index.html").write_text("<h1>charts</h1>")
+    with ask("/reports/") as answer:
+        assert answer.text == "<h1>charts</h1>"
+
+
+def test_answers_hold_no_number_that_json_lacks(ask, desk):
+    body = ask("/v1/forecast?symbol=BTCUSDT").text
+    json.loads(body, parse_constant=pytest.fail)
