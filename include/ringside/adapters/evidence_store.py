@@ -1,0 +1,97 @@
+"""Reads what the forecast ledger proves: losses per contestant, a title's forecasts, scorecards."""
+
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine, Row
+
+from ringside.adapters.database import read_query, transaction
+from ringside.core.candles import to_datetime64
+from ringside.core.charts import Score, TitleForecasts
+from ringside.core.verdicts import Reign, ScoredHours
+
+_QUANTILES = ("q05", "q25", "q50", "q75", "q95")
+
+
+class EvidenceStore:
+    """Reads `forecasts` and `scores`; nothing whose outcome came after `as_of` is seen."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def read_scored_hours(self, champion: Reign, *, as_of: datetime) -> dict[str, ScoredHours]:
+        """Read the losses of every contestant for the title that `champion` holds."""
+        rows = self._read(
+            "read_scored_hours",
+            symbol=champion.symbol,
+            horizon=champion.horizon,
+            as_of=as_of,
+            champion=champion.contestant,
+            champion_version=champion.model_version,
+        )
+        return {
+            contestant: _to_hours(list(hours))
+            for contestant, hours in groupby(rows, key=attrgetter("contestant"))
+        }
+
+    def read_title_forecasts(
+        self, champion: Reign, *, start: datetime, as_of: datetime
+    ) -> TitleForecasts:
+        """Read what was forecast in the title's name after `start` and by `as_of`."""
+        rows = self._read(
+            "read_title_forecasts",
+            symbol=champion.symbol,
+            horizon=champion.horizon,
+            start=start,
+            as_of=as_of,
+            champion=champion.contestant,
+        )
+        return TitleForecasts(
+            symbol=champion.symbol,
+            horizon=champion.horizon,
+            as_of=np.array([to_datetime64(row.as_of) for row in rows], "datetime64[s]"),
+            target_time=np.array([to_datetime64(row.target_time) for row in rows], "datetime64[s]"),
+            contestant=tuple(row.contestant for row in rows),
+            is_live=np.array([row.is_live for row in rows], bool),
+            anchor_close=np.array([row.anchor_close for row in rows], float),
+            quantiles=np.array(
+                [[getattr(row, name) for name in _QUANTILES] for row in rows], float
+            ).reshape(len(rows), len(_QUANTILES)),
+            realised_return=np.array(
+                [np.nan if row.realised_return is None else row.realised_return for row in rows],
+                float,
+            ),
+        )
+
+    def read_scorecard(self, symbol: str, horizon: int, *, as_of: datetime) -> list[Score]:
+        """Read one row per contestant on the hours all share, lowest loss first."""
+        rows = self._read("read_scorecard", symbol=symbol, horizon=horizon, as_of=as_of)
+        return [
+            Score(
+                contestant=row.contestant,
+                hours=row.hours,
+                live_hours=row.live_hours,
+                scaled_loss=row.scaled_loss,
+                abs_error=row.abs_error,
+                inside_50_frac=float(row.inside_50_frac),
+                inside_90_frac=float(row.inside_90_frac),
+                width_50=row.width_50,
+                width_90=row.width_90,
+            )
+            for row in rows
+        ]
+
+    def _read(self, query: str, **parameters: object) -> list[Row[Any]]:
+        with transaction(self._engine) as connection:
+            return list(connection.execute(read_query(query), parameters))
+
+
+def _to_hours(rows: list[Row[Any]]) -> ScoredHours:
+    return ScoredHours(
+        as_of=np.array([to_datetime64(row.as_of) for row in rows], "datetime64[s]"),
+        loss=np.array([row.scaled_loss for row in rows], float),
+        is_live=np.array([row.is_live for row in rows], bool),
+    )
