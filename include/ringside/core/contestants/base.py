@@ -1,0 +1,56 @@
+"""What a contestant is: something that fits on past rows and forecasts quantiles."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from ringside.core.candles import Floats, Times
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows to fit on, oldest first, nothing NaN.
+
+    `open_time` (n,) is the candle of each row; `features` (n, k) has the columns `names`; `sigma`
+    (n,) is the hourly volatility known at each row; `target` (n,) is the log return over the next
+    `horizon` candles.
+    """
+
+    open_time: Times
+    features: Floats
+    names: tuple[str, ...]
+    sigma: Floats
+    target: Floats
+    horizon: int
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+class Contestant(ABC):
+    """One way to forecast. Adding one is one module and one line in `CONTESTANTS`."""
+
+    name: ClassVar[str]
+    is_baseline: ClassVar[bool]
+
+    @abstractmethod
+    def fit(self, sample: Sample, *, seed: int) -> None:
+        """Learn from the rows; the same rows and seed give the same model."""
+
+    @abstractmethod
+    def forecast(self, features: Floats, sigma: Floats) -> Floats:
+        """Forecast log-return quantiles at `LEVELS`, shape (n, 5), ascending in each row."""
+
+    @abstractmethod
+    def save(self) -> dict[str, bytes]:
+        """Give the fitted state as file contents by file name; never a pickle."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, files: Mapping[str, bytes]) -> Self:
+        """Rebuild the contestant from what `save` gave.
+
+        Raises:
+            ModelRefusedError: The files are not this contestant's.
+        """

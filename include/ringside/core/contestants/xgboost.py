@@ -1,0 +1,92 @@
+"""Gradient-boosted quantiles of the return, in units of sigma, grown from the EWMA band."""
+
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+import xgboost
+
+from ringside.core.candles import Floats
+from ringside.core.contestants.bands import BAND_FILE, read_band, write_band
+from ringside.core.contestants.base import Contestant, Sample
+from ringside.core.quantiles import LEVELS, compute_band, sort_quantiles
+from ringside.errors import ModelRefusedError
+
+BOOSTER_FILE = "booster.ubj"
+ROUNDS = 80
+LEAF_SHARE = 0.035
+"""Share of the rows a leaf must hold, so that small samples grow trees as cautious as large."""
+
+PARAMS: dict[str, object] = {
+    "objective": "reg:quantileerror",
+    "quantile_alpha": np.array(LEVELS),
+    "tree_method": "hist",
+    "max_depth": 3,
+    "max_bin": 64,
+    "learning_rate": 0.04,
+    "lambda": 5.0,
+    "subsample": 0.5,
+    "colsample_bytree": 0.4,
+    # base_margin carries the band that the trees correct
+    "base_score": 0.0,
+    # one thread: on a busy machine OpenMP's spinning costs far more than a second core brings
+    "nthread": 1,
+}
+
+
+class Xgboost(Contestant):
+    """Trees correct the EWMA band row by row; without a pattern they leave it as it is."""
+
+    name = "xgboost"
+    is_baseline = False
+
+    def __init__(self, booster: xgboost.Booster | None = None, band: Floats | None = None) -> None:
+        self._booster = booster
+        self._band = np.zeros(len(LEVELS)) if band is None else band
+
+    def fit(self, sample: Sample, *, seed: int) -> None:
+        """Fit on the scaled returns, starting from their empirical quantiles."""
+        scaled = sample.target / sample.sigma
+        self._band = compute_band(scaled)
+        data = xgboost.QuantileDMatrix(
+            sample.features,
+            label=scaled,
+            base_margin=np.tile(self._band, (len(sample), 1)),
+            max_bin=PARAMS["max_bin"],
+            nthread=1,
+        )
+        chosen = {"seed": seed, "min_child_weight": LEAF_SHARE * len(sample)}
+        self._booster = xgboost.train(PARAMS | chosen, data, num_boost_round=ROUNDS)
+
+    def forecast(self, features: Floats, sigma: Floats) -> Floats:
+        """Forecast in units of sigma and scale back, shape (n, 5).
+
+        Raises:
+            ModelRefusedError: The contestant was never fitted.
+        """
+        if self._booster is None:
+            raise ModelRefusedError("an xgboost contestant was asked before it was fitted")
+        scaled = self._booster.inplace_predict(
+            features,
+            base_margin=np.tile(self._band, (len(features), 1)),
+            validate_features=False,
+        )
+        quantiles = np.asarray(scaled, dtype=np.float64).reshape(len(features), len(LEVELS))
+        return sort_quantiles(quantiles * sigma[:, None])
+
+    def save(self) -> dict[str, bytes]:
+        """Give the booster in XGBoost's own binary JSON, and the band."""
+        if self._booster is None:
+            raise ModelRefusedError("an xgboost contestant was saved before it was fitted")
+        booster = bytes(self._booster.save_raw(raw_format="ubj"))
+        return {BOOSTER_FILE: booster, BAND_FILE: write_band(self._band)}
+
+    @classmethod
+    def load(cls, files: Mapping[str, bytes]) -> Self:
+        """Rebuild from the binary JSON; prediction stays on one thread."""
+        band = read_band(files)
+        try:
+            booster = xgboost.Booster({"nthread": 1}, model_file=bytearray(files[BOOSTER_FILE]))
+        except (KeyError, ValueError) as error:
+            raise ModelRefusedError(f"{BOOSTER_FILE} is missing or unreadable: {error}") from error
+        return cls(booster, band)

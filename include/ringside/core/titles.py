@@ -1,0 +1,44 @@
+"""Titles: one per series and horizon, and the names under which the registry knows them."""
+
+from dataclasses import dataclass
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+PREVIOUS_CHAMPION = "previous-champion"
+
+BASELINES = ("persistence", "persistence_ewma")
+CHALLENGING = "xgboost"
+"""The contestant whose newest version carries the alias `challenger`."""
+
+FIRST_CHAMPION = "persistence"
+
+
+@dataclass(frozen=True, order=True)
+class Title:
+    """The title of one series at one horizon (candles ahead).
+
+    Examples:
+        >>> Title("BTC/USDT", 6).model_name
+        'ringside.BTCUSDT.h6'
+    """
+
+    symbol: str
+    horizon: int
+
+    @property
+    def model_name(self) -> str:
+        """Name of the registered model that holds every version fighting for this title."""
+        return f"ringside.{self.symbol.replace('/', '')}.h{self.horizon}"
+
+
+def baseline_alias(contestant: str) -> str:
+    """Name the alias of a baseline's newest version; MLflow aliases take no underscore here.
+
+    Examples:
+        >>> baseline_alias("persistence_ewma")
+        'persistence-ewma'
+    """
+    return contestant.replace("_", "-")
+
+
+ALIASES = (CHAMPION, CHALLENGER, PREVIOUS_CHAMPION, *map(baseline_alias, BASELINES))
