@@ -1,0 +1,1 @@
+"""Everything of Ringside that imports Airflow, apart from the DAG files."""

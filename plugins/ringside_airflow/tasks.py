@@ -1,0 +1,291 @@
+"""The tasks of the DAGs: each reads its arguments, calls one job and hands on ids and times."""
+
+import functools
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from typing import Any, ParamSpec, TypeVar
+
+from airflow.sdk import TriggerRule, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.types import (
+    DagRunProtocol,
+    OutletEventAccessorsProtocol,
+    RuntimeTaskInstanceProtocol,
+)
+
+from ringside.errors import PermanentError
+from ringside_airflow.assets import CANDLES, TITLE
+from ringside_airflow.clock import AS_OF_KEY, begin_run, parse_instant, read_market_now
+from ringside_airflow.connections import task_settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Airflow hands these to a task function by name; they are never None while a task runs.
+Params = Mapping[str, Any] | None
+Run = DagRunProtocol | None
+Instance = RuntimeTaskInstanceProtocol | None
+Events = OutletEventAccessorsProtocol | None
+
+CHATTY = ("great_expectations", "httpx")
+"""Loggers whose hundreds of lines would bury the facts of a task."""
+
+DECIDE = "decide"
+ASK_HUMAN = "ask_human"
+QUESTION = "question"
+
+
+def no_retry_when_permanent(job_task: Callable[P, R]) -> Callable[P, R]:
+    """Fail the task at once on a PermanentError; all other errors use up its retries."""
+
+    @functools.wraps(job_task)
+    def shell(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name in CHATTY:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        try:
+            return job_task(*args, **kwargs)
+        except PermanentError as error:
+            facts = f" {error.facts}" if error.facts else ""
+            raise AirflowFailException(f"{error}{facts}") from error
+
+    return shell
+
+
+# ---- ingest_candles
+
+
+@task
+@no_retry_when_permanent
+def find_windows(
+    params: Params = None, dag_run: Run = None, ti: Instance = None
+) -> list[dict[str, Any]]:
+    """List what each series lacks: new hours, gaps, and a few hours again for revisions."""
+    from ringside.jobs import ingestion
+
+    settings = task_settings()
+    as_of = begin_run(settings, params=params, dag_run=dag_run, ti=ti)
+    start, end = (parse_instant(params[k]) if params[k] else None for k in ("start", "end"))
+    windows = ingestion.find_windows(settings, as_of=as_of, start=start, end=end)
+    return [asdict(window) for window in windows]
+
+
+@task(map_index_template="{{ task.op_kwargs['window']['symbol'] }}")
+@no_retry_when_permanent
+def fetch(window: dict[str, Any], as_of: str) -> str:
+    """Store the closed candles of one window as a raw batch; return the batch's id."""
+    from ringside.jobs import ingestion
+
+    asked = ingestion.Window(**window)
+    return ingestion.fetch_window(task_settings(), asked, as_of=parse_instant(as_of)).batch_id
+
+
+@task
+@no_retry_when_permanent
+def audit_candles(batch_ids: Iterable[str], as_of: str) -> list[str]:
+    """Audit all batches of the run in one go; return their ids."""
+    from ringside.jobs import ingestion
+
+    fetched = list(batch_ids)
+    ingestion.audit_batches(task_settings(), fetched, as_of=parse_instant(as_of))
+    return fetched
+
+
+@task(outlets=[CANDLES])
+@no_retry_when_permanent
+def publish_candles(batch_ids: list[str], as_of: str, outlet_events: Events = None) -> list[str]:
+    """Publish the good rows, quarantine the others, tell the DAGs that wait for candles."""
+    from ringside.jobs import ingestion
+
+    ingestion.publish_batches(task_settings(), batch_ids, as_of=parse_instant(as_of))
+    outlet_events[CANDLES].extra = {AS_OF_KEY: as_of}
+    return batch_ids
+
+
+@task
+@no_retry_when_permanent
+def require_clean_audit(batch_ids: list[str]) -> None:
+    """Fail the run, after the good rows are published, when any row was quarantined."""
+    from ringside.jobs import ingestion
+
+    ingestion.require_clean(task_settings(), batch_ids)
+
+
+# ---- issue_forecasts
+
+
+@task
+@no_retry_when_permanent
+def issue(params: Params = None, dag_run: Run = None, ti: Instance = None) -> None:
+    """Put every contestant's forecast on the record, before its outcome is known."""
+    from ringside.jobs import issuing
+
+    settings = task_settings()
+    as_of = begin_run(settings, params=params, dag_run=dag_run, ti=ti)
+    issuing.issue_forecasts(settings, as_of=as_of, issued_at=read_market_now(settings))
+
+
+@task
+@no_retry_when_permanent
+def score(as_of: str) -> None:
+    """Score the forecasts whose hour has passed."""
+    from ringside.jobs import issuing
+
+    issuing.score_matured(task_settings(), as_of=parse_instant(as_of))
+
+
+# ---- train_challenger
+
+
+@task
+@no_retry_when_permanent
+def list_series(params: Params = None, dag_run: Run = None, ti: Instance = None) -> list[str]:
+    """List the symbols to train: those asked for by hand, else all of the settings."""
+    settings = task_settings()
+    begin_run(settings, params=params, dag_run=dag_run, ti=ti)
+    return list(params["series"] or settings.series)
+
+
+@task(map_index_template="{{ task.op_args[0] }}")
+@no_retry_when_permanent
+def crown_first_champion(symbol: str, as_of: str, dag_run: Run = None) -> list[int]:
+    """Give the titles that nobody holds to the naive forecast; return their horizons."""
+    from ringside.jobs import training
+
+    facts = training.crown_first_champion(
+        task_settings(), symbol, as_of=parse_instant(as_of), promoted_by=name_starter(dag_run)
+    )
+    return list(facts.crowned)
+
+
+@task(map_index_template="{{ task.op_args[1] }}")
+@no_retry_when_permanent
+def serve_first_champion(crowned: list[int], symbol: str) -> None:
+    """Make the service load champions that were crowned now; skip where all titles were held."""
+    from ringside.jobs import promotion
+
+    if not crowned:
+        raise AirflowSkipException(f"every title of {symbol} was held already")
+    promotion.reload_serving(task_settings(), [])
+
+
+# ---- decide_title
+
+
+@task.branch
+@no_retry_when_permanent
+def decide(params: Params = None, dag_run: Run = None, ti: Instance = None) -> list[str]:
+    """Decide every title, and branch to the outcomes that occurred.
+
+    Leaves the verdict ids of each outcome under the outcome's name, and the borderline verdicts
+    in words under `question`.
+    """
+    from ringside.jobs import comparison
+
+    settings = task_settings()
+    as_of = begin_run(settings, params=params, dag_run=dag_run, ti=ti)
+    verdicts = comparison.decide_titles(settings, as_of=as_of)
+    outcomes = sorted({verdict.outcome for verdict in verdicts})
+    for outcome in outcomes:
+        alike = [verdict for verdict in verdicts if verdict.outcome == outcome]
+        ti.xcom_push(key=outcome, value=[verdict.verdict_id for verdict in alike])
+    borderline = [verdict for verdict in verdicts if verdict.outcome == ASK_HUMAN]
+    texts = [f"- {verdict.text_en}\n- {verdict.text_ko}" for verdict in borderline]
+    ti.xcom_push(key=QUESTION, value="\n\n".join(texts))
+    return outcomes
+
+
+@task
+@no_retry_when_permanent
+def promote(outcome: str, as_of: str, dag_run: Run = None, ti: Instance = None) -> dict[str, Any]:
+    """Move the aliases of all verdicts of one outcome; return which, and for whom."""
+    verdict_ids = ti.xcom_pull(task_ids=DECIDE, key=outcome)
+    return _promote(verdict_ids, as_of, promoted_by=name_starter(dag_run))
+
+
+@task
+@no_retry_when_permanent
+def promote_approved(answer: Mapping[str, Any], as_of: str, ti: Instance = None) -> dict[str, Any]:
+    """Move the aliases of the borderline verdicts, which a person has approved."""
+    verdict_ids = ti.xcom_pull(task_ids=DECIDE, key=ASK_HUMAN)
+    person = (answer["responded_by_user"] or {}).get("name", "unknown")
+    return _promote(verdict_ids, as_of, promoted_by=f"approved by {person}")
+
+
+def _promote(verdict_ids: list[int], as_of: str, *, promoted_by: str) -> dict[str, Any]:
+    from ringside.jobs import promotion
+
+    instant = parse_instant(as_of)
+    promotion.promote(task_settings(), verdict_ids, as_of=instant, promoted_by=promoted_by)
+    return {"verdict_ids": list(verdict_ids), "promoted_by": promoted_by}
+
+
+@task(outlets=[TITLE])
+def keep_champion(as_of: str, outlet_events: Events = None) -> None:
+    """Tell the DAGs that wait for titles that some were decided and stay where they are."""
+    outlet_events[TITLE].extra = {AS_OF_KEY: as_of}
+
+
+@task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+@no_retry_when_permanent
+def reload_serving(promotions: Iterable[dict[str, Any] | None]) -> dict[str, Any]:
+    """Make the service load the champions anew, once for all promotions that happened."""
+    from ringside.jobs import promotion
+
+    happened = [made for made in promotions if made is not None]
+    verdict_ids = [verdict_id for made in happened for verdict_id in made["verdict_ids"]]
+    facts = promotion.reload_serving(task_settings(), verdict_ids)
+    return {
+        "verdict_ids": verdict_ids,
+        "promoted_by": happened[0]["promoted_by"],
+        "former_workers": list(facts.former_workers),
+    }
+
+
+@task
+@no_retry_when_permanent
+def prove_every_worker(change: dict[str, Any]) -> dict[str, Any]:
+    """Ask until every worker answers with exactly the promoted versions."""
+    from ringside.jobs import promotion
+
+    promotion.prove_serving(
+        task_settings(), change["verdict_ids"], former_workers=change["former_workers"]
+    )
+    return change
+
+
+@task(outlets=[TITLE])
+@no_retry_when_permanent
+def record_title(change: dict[str, Any], as_of: str, outlet_events: Events = None) -> None:
+    """Write who holds the titles from now on, and tell the DAGs that wait for titles."""
+    from ringside.jobs import promotion
+
+    promotion.record_titles(
+        task_settings(),
+        change["verdict_ids"],
+        as_of=parse_instant(as_of),
+        promoted_by=change["promoted_by"],
+    )
+    outlet_events[TITLE].extra = {AS_OF_KEY: as_of}
+
+
+# ---- publish_reports
+
+
+@task
+@no_retry_when_permanent
+def publish(params: Params = None, dag_run: Run = None, ti: Instance = None) -> None:
+    """Draw the charts and the scorecard of every series."""
+    from ringside.jobs import reporting
+
+    settings = task_settings()
+    as_of = begin_run(settings, params=params, dag_run=dag_run, ti=ti)
+    reporting.publish_reports(settings, as_of=as_of)
+
+
+# ---- words
+
+
+def name_starter(dag_run: DagRunProtocol) -> str:
+    """Name who started a run, for the record: a user, or the DAG's own schedule."""
+    return f"{dag_run.dag_id} by {dag_run.triggering_user_name or 'schedule'}"

@@ -1,0 +1,212 @@
+"""TrainingOperator in both of its ways: a real child process, a container of a stand-in engine."""
+
+import gc
+import os
+import re
+import threading
+import time
+import warnings
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from docker_engine import running_engine
+
+from ringside.cli import EXIT_PERMANENT, EXIT_RETRYABLE
+from ringside_airflow.operators import AskHumanOperator, TrainingOperator
+
+pytestmark = pytest.mark.usefixtures("database_connection", "_no_chosen_settings")
+
+
+@pytest.fixture
+def _no_chosen_settings(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("RINGSIDE_")]:
+        monkeypatch.delenv(name)
+
+
+class TaskLog:
+    """Reads the task's log, which Airflow prints here, while it grows."""
+
+    def __init__(self, capfd):
+        self._capfd = capfd
+        self._text = ""
+
+    def read(self):
+        self._text += self._capfd.readouterr().out
+        return self._text
+
+    def wait_for(self, pattern, timeout_s=10):
+        deadline = time.monotonic() + timeout_s
+        while not (found := re.search(pattern, self.read())):
+            assert time.monotonic() < deadline, f"{pattern!r} did not come, only {self._text}"
+            time.sleep(0.02)
+        return found
+
+
+@pytest.fixture
+def task_log(capfd):
+    return TaskLog(capfd)
+
+
+@pytest.fixture
+def command_line(tmp_path, monkeypatch):
+    """Let `python -m ringside.cli` be a script of the test's own."""
+
+    def write(script):
+        package = tmp_path / "ringside"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "cli.py").write_text(f"import os, sys, time\n{script}\n")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        return tmp_path
+
+    return write
+
+
+def make_operator(**arguments):
+    return TrainingOperator(task_id="train", command=["train", "--series", "BTC/USDT"], **arguments)
+
+
+def run_aside(operator):
+    """Run a task in a thread; return the thread and the list that its error will be in."""
+    errors = []
+
+    def run():
+        try:
+            operator.execute({})
+        except AirflowException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, errors
+
+
+def test_process_gets_the_command_and_the_connections_database(command_line, task_log, monkeypatch):
+    command_line("print(sys.argv[1:], os.environ['RINGSIDE_DATABASE_URL'], os.getcwd())")
+    monkeypatch.chdir("/")
+    make_operator().execute({})
+    url = "postgresql+psycopg://ringside:s3cret@127.0.0.1:9/ringside"
+    task_log.wait_for(re.escape(f"['train', '--series', 'BTC/USDT'] {url} /"))
+
+
+def test_process_lines_reach_the_log_while_it_runs(command_line, task_log, monkeypatch):
+    folder = command_line(
+        "print('first')\n"
+        "while not os.path.exists('go'): time.sleep(.02)\n"
+        "print('second', file=sys.stderr)"
+    )
+    monkeypatch.chdir(folder)
+    thread, errors = run_aside(make_operator())
+    task_log.wait_for("first")
+    assert "second" not in task_log.read()
+    (folder / "go").touch()
+    thread.join(10)
+    assert errors == []
+    task_log.wait_for("second")
+
+
+@pytest.mark.parametrize(
+    ("code", "retries"), [(EXIT_PERMANENT, False), (2, False), (EXIT_RETRYABLE, True), (1, True)]
+)
+def test_exit_code_of_the_process_decides_on_retries(command_line, code, retries):
+    command_line(f"sys.exit({code})")
+    with pytest.raises(AirflowException, match=f"exit code {code}") as raised:
+        make_operator().execute({})
+    assert isinstance(raised.value, AirflowFailException) != retries
+
+
+def test_killed_task_takes_its_process_along(command_line, task_log):
+    command_line("print('pid', os.getpid())\ntime.sleep(60)")
+    operator = make_operator()
+    thread, errors = run_aside(operator)
+    child = int(task_log.wait_for(r"pid (\d+)").group(1))
+    operator.on_kill()
+    thread.join(10)
+    assert "exit code -15" in str(errors[0])
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def test_kill_before_the_process_started_and_after_it_ended_is_harmless(command_line):
+    command_line("pass")
+    operator = make_operator()
+    operator.on_kill()
+    operator.execute({})
+    operator.on_kill()
+
+
+def run_in_container(monkeypatch, operator, *, exit_code=0, lines=("fitted",), **chosen):
+    with running_engine(lines, exit_code) as engine:
+        monkeypatch.setenv("RINGSIDE_TRAINING_RUNNER", "docker")
+        monkeypatch.setenv("RINGSIDE_DOCKER_URL", engine.url)
+        for name, value in chosen.items():
+            monkeypatch.setenv(f"RINGSIDE_{name.upper()}", value)
+        try:
+            operator.execute({})
+        finally:
+            operator.hook.api_client.close()
+            with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+                gc.collect()  # the docker client leaves its streaming sockets to the collector
+    return engine
+
+
+def test_container_is_bounded_removed_and_gets_the_same_command(monkeypatch, task_log):
+    operator = make_operator()
+    engine = run_in_container(
+        monkeypatch, operator, training_image="ringside-training:9", horizons="1,6", seed="4"
+    )
+    (asked,) = engine.created
+    assert asked["Image"] == "ringside-training:9"
+    assert asked["Cmd"] == ["ringside", "train", "--series", "BTC/USDT"]
+    assert sorted(asked["Env"]) == [
+        "OMP_NUM_THREADS=1",
+        "OMP_WAIT_POLICY=PASSIVE",
+        "RINGSIDE_DATABASE_URL=postgresql+psycopg://ringside:s3cret@127.0.0.1:9/ringside",
+        "RINGSIDE_HORIZONS=1,6",
+        "RINGSIDE_SEED=4",
+        "RINGSIDE_TRAINING_IMAGE=ringside-training:9",
+    ]
+    assert asked["HostConfig"]["Memory"] == 2 * 1024**3
+    assert not asked["HostConfig"].get("Mounts")
+    assert [path.split("?")[0].rsplit("/", 1)[-1] for path in engine.removed] == ["c1"]
+    task_log.wait_for("fitted")
+
+
+def test_nothing_secret_is_rendered(monkeypatch):
+    operator = make_operator()
+    run_in_container(monkeypatch, operator)
+    rendered = {name: getattr(operator, name) for name in operator.template_fields}
+    assert rendered == {"command": ["train", "--series", "BTC/USDT"]}
+
+
+@pytest.mark.parametrize(
+    ("code", "retries"), [(EXIT_PERMANENT, False), (EXIT_RETRYABLE, True), (137, True)]
+)
+def test_exit_code_of_the_container_decides_on_retries(monkeypatch, code, retries):
+    with pytest.raises(AirflowException, match=f"exit code {code}") as raised:
+        run_in_container(monkeypatch, make_operator(), exit_code=code)
+    assert isinstance(raised.value, AirflowFailException) != retries
+
+
+def test_failure_without_a_told_exit_code_is_worth_a_retry():
+    from airflow.providers.docker.exceptions import DockerContainerFailedException
+
+    from ringside_airflow.operators import read_exit_code
+
+    assert read_exit_code(DockerContainerFailedException("gone")) == 1
+
+
+def test_a_person_is_waited_for_as_long_as_the_setting_says(monkeypatch):
+    from airflow.providers.standard.operators import hitl
+    from airflow.sdk.exceptions import TaskAwaitingInput
+
+    class Running:
+        id = "an_id"
+
+    monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **detail: None)
+    monkeypatch.setenv("RINGSIDE_ASK_TIMEOUT_MINUTES", "7")
+    operator = AskHumanOperator(task_id="ask_human", subject="?", body="!")
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        operator.execute({"task_instance": Running()})
+    assert waiting.value.timeout.total_seconds() == 7 * 60
+    assert operator.defaults == [operator.REJECT]
