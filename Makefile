@@ -1,0 +1,90 @@
+# Every command of the project. `make` or `make help` lists them.
+PYTHON ?= python3
+ENV_DIR := $(or $(RINGSIDE_ENV_DIR),.ringside/env)
+BIN := $(ENV_DIR)/platform/bin
+UV := $(ENV_DIR)/bootstrap/bin/uv
+BOOTSTRAP = $(PYTHON) include/ringside_embedded/bootstrap.py
+
+# Short names of the settings that `make run` takes; `.env.example` lists all settings.
+ifdef PORTS
+export RINGSIDE_PORTS := $(PORTS)
+endif
+ifdef STATE
+export RINGSIDE_STATE_DIR := $(STATE)
+endif
+ifdef SOURCE
+export RINGSIDE_SOURCE := $(SOURCE)
+endif
+ifdef DATA
+export RINGSIDE_SOURCE_PATH := $(DATA)
+endif
+ifdef SERIES
+export RINGSIDE_SERIES := $(SERIES)
+endif
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop status logs clean setup test check fix docs bench lock python
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "Python 3.11 or 3.12 is needed, and there is no $(PYTHON) on the PATH."; \
+	  echo "Install one (Debian: apt install python3 python3-venv), or name it: make run PYTHON=/path/to/python3.12"; exit 1; }
+
+run: python ## Start the platform, take the first round trip [SOURCE= DATA= SERIES= PORTS= STATE=]
+	@$(BOOTSTRAP) run
+
+stop: python ## Stop the platform; all data stays
+	@$(BOOTSTRAP) stop
+
+status: python ## Show the health of each part, the last runs, source and market time
+	@$(BOOTSTRAP) status
+
+logs: python ## Show the end of the logs [PART=scheduler] [FOLLOW=1]
+	@$(BOOTSTRAP) logs $(if $(PART),--part $(PART)) $(if $(FOLLOW),--follow)
+
+clean: python ## Remove all data, after asking; the environments stay [YES=1]
+	@$(BOOTSTRAP) clean $(if $(YES),--yes)
+
+setup: python ## Make the environments, with what tests need
+	@$(BOOTSTRAP) setup
+
+TOOLS := test check fix docs bench
+$(TOOLS): export PYTHONPATH := $(CURDIR)/include:$(CURDIR)/plugins:$(CURDIR)/serving
+$(TOOLS): export OMP_WAIT_POLICY := PASSIVE
+$(TOOLS): export OMP_NUM_THREADS := 1
+
+test: setup ## Run all tests that need no Docker [ARGS=]
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## Run what lands a change: format, lint, types, layers, fast tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q tests/unit tests/docs include/ringside/core
+
+fix: setup ## Format, and repair what the linter can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+docs: setup ## Write the generated pages anew
+	@$(BIN)/python docs/generate.py
+
+bench: setup ## Measure the platform beside its floors
+	@$(BIN)/python tests/bench/measure_platform.py
+
+# Gunicorn is held back in the platform's lock; serving needs a newer one.
+PINS := .ringside/lock-pins.txt
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
+  --no-emit-index-url --no-emit-find-links pyproject.toml
+
+lock: python ## Resolve the three locks anew from pyproject.toml [ARGS=--upgrade]
+	@$(BOOTSTRAP) uv
+	$(COMPILE) --extra platform $(ARGS) --output-file requirements.txt
+	@sed -nE 's/^([a-zA-Z0-9._-]+==[^ ]+ ?(;.*[^\\ ])?) *\\?$$/\1/p' requirements.txt | grep -v '^gunicorn==' > $(PINS)
+	$(COMPILE) --extra serving --constraints $(PINS) --output-file serving/requirements.txt
+	$(COMPILE) --group dev --constraints $(PINS) --output-file tests/requirements.txt

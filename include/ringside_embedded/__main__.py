@@ -1,0 +1,5 @@
+"""`python -m ringside_embedded`."""
+
+from ringside_embedded.commands import main
+
+main()
