@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from ringside.adapters.schema import migrate
 
+from ringside.adapters.schema import migrate
 from ringside.settings import Settings
 from ringside_embedded.postgres import PostgresServer
 

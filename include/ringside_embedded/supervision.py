@@ -172,7 +172,7 @@ class Supervision:
         that made it, and no new process can get that number while any of them lives.
         """
         session = self._read_pid()
-        if session is None or psutil.pid_exists(session):
+        if session is None or _is_living(session):
             return []
         return [p for p in find_members(session) if self._is_ours(p)]
 
@@ -222,6 +222,14 @@ class Supervision:
             ) from error
         finally:
             transport.close()
+
+
+def _is_living(pid: int) -> bool:
+    """Say whether a process runs; one that was killed but not yet reaped does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _to_state(info: dict[str, Any]) -> ProcessState:
