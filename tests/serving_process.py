@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from conftest import REPO, SERVING_PYTHON, find_free_port, running, wait_for
+from processes import REPO, SERVING_PYTHON, find_free_port, running, wait_for
 from ringside.settings import Settings
 
 

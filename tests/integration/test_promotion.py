@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from test_serving_reload import serving
 
 from ringside.adapters.database import make_engine
 from ringside.adapters.registry import Registry
@@ -28,6 +27,7 @@ from ringside.jobs.promotion import (
     reload_serving,
 )
 from serving_builders import fit_model
+from serving_process import serving
 
 pytestmark = pytest.mark.integration
 
