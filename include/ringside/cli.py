@@ -5,6 +5,7 @@ Results are written to the stores, never read from the output.
 """
 
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 from typing import Annotated
@@ -13,7 +14,7 @@ import typer
 from pydantic import ValidationError
 
 from ringside.adapters.database import make_engine
-from ringside.errors import PermanentError, RetryableError
+from ringside.errors import PermanentError, RetryableError, SettingsError
 from ringside.settings import Settings
 
 EXIT_RETRYABLE = 75
@@ -22,7 +23,6 @@ EXIT_PERMANENT = 65
 _log = logging.getLogger(__name__)
 
 app = typer.Typer(
-    help="Commands of the Ringside platform. Settings come from RINGSIDE_* variables.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -36,6 +36,25 @@ AsOf = Annotated[
         help="Market time whose knowledge is allowed, ISO 8601 with a zone: 2026-01-31T12:00Z.",
     ),
 ]
+
+
+@app.callback()
+def read_secret(
+    database_url_from_stdin: Annotated[
+        bool,
+        typer.Option(
+            "--database-url-from-stdin",
+            help="Take RINGSIDE_DATABASE_URL from the first line of stdin, where nothing lists it.",
+        ),
+    ] = False,
+) -> None:
+    """Commands of the Ringside platform. Settings come from RINGSIDE_* variables."""
+    if not database_url_from_stdin:
+        return
+    url = sys.stdin.readline().strip()
+    if not url:
+        raise SettingsError("stdin ended before a database URL came")
+    os.environ["RINGSIDE_DATABASE_URL"] = url
 
 
 @app.command()

@@ -8,11 +8,19 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SourceKind = Literal["exchange", "file", "simulated"]
 
+SECRETS_DIR = Path("/run/secrets")
+"""Where containers find secrets: one file per setting, named like its variable in lower case."""
+
 
 class Settings(BaseSettings):
     """Every knob of the platform; the variable is `RINGSIDE_` and the field's name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="RINGSIDE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="RINGSIDE_",
+        extra="ignore",
+        frozen=True,
+        secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None,
+    )
 
     # stores and services
     database_url: SecretStr = Field(description="SQLAlchemy URL of Ringside's PostgreSQL.")
@@ -74,10 +82,27 @@ class Settings(BaseSettings):
         "process", description="Where training commands run: a local process or a container."
     )
     training_image: str = Field(
-        "ringside-training:0.1.0", description="Image of the training container, for `docker`."
+        "ringside-training:0.1.0",
+        description="Image of the training container: a tag, a digest or an id; never pulled.",
+    )
+    training_network: str = Field(
+        "", description="Docker network of the training container; empty: the engine's own."
+    )
+    training_memory_mib: int = Field(
+        2048, ge=256, description="Memory of the training container, in MiB."
+    )
+    training_cpus: float = Field(1.0, gt=0, description="CPUs of the training container.")
+    training_database_url: SecretStr | None = Field(
+        None, description="Database URL of the training container; empty: that of the tasks."
+    )
+    serving_runner: Literal["process", "docker"] = Field(
+        "process", description="How serving is told to reload: a local process, or containers."
+    )
+    serving_label: str = Field(
+        "ringside.role=serving", description="Label of the serving containers, for `docker`."
     )
     docker_url: str = Field(
-        "unix://var/run/docker.sock", description="Docker engine used by training, for `docker`."
+        "unix://var/run/docker.sock", description="Docker engine, for either `docker`."
     )
     reload_timeout_s: int = Field(
         60, ge=5, description="Seconds all workers have to serve the new champion."

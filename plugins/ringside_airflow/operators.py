@@ -1,30 +1,55 @@
 """Operators with the house's defaults: training in a container or a process, asking a person."""
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.docker.exceptions import DockerContainerFailedException
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.providers.standard.hooks.subprocess import SubprocessHook
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from docker.errors import APIError
 
 from ringside.settings import Settings
 from ringside_airflow.connections import task_settings
 from ringside_airflow.defaults import TRAINING_POOL
+from ringside_airflow.training_container import (
+    Bounds,
+    TrainingContainer,
+    Work,
+    describe_owner,
+    find_refusal,
+)
 
 PERMANENT_EXITS = {2, 65}
 """Wrong usage, and retrying cannot help (see `ringside.cli`); all else is worth a retry."""
 
 # Threads that spin while they wait starve the other tasks of a small machine.
 THREADS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-_OF_THIS_MACHINE = {"database_url", "docker_url", "source_path", "state_dir", "training_runner"}
+# The container's root is read-only, and nobody of its user's name has a home.
+_FOLDERS = {
+    "HOME": "/tmp",  # noqa: S108 - a memory file system of the container's own
+    "MPLCONFIGDIR": "/tmp",  # noqa: S108
+    "RINGSIDE_STATE_DIR": "/tmp/ringside",  # noqa: S108
+}
+_OF_THIS_MACHINE = {
+    "database_url",
+    "docker_url",
+    "serving_label",
+    "serving_runner",
+    "source_path",
+    "state_dir",
+    "training_cpus",
+    "training_database_url",
+    "training_image",
+    "training_memory_mib",
+    "training_network",
+    "training_runner",
+}
 
 
 class TrainingOperator(DockerOperator):
@@ -46,13 +71,12 @@ class TrainingOperator(DockerOperator):
             "image": "set by RINGSIDE_TRAINING_IMAGE",
             "auto_remove": "force",
             "mount_tmp_dir": False,
-            "mem_limit": "2g",
-            "cpus": 1.0,
             "do_xcom_push": False,
             "pool": TRAINING_POOL,
         }
         super().__init__(command=command, **(preset | kwargs))
         self._process: SubprocessHook | None = None
+        self._container: TrainingContainer | None = None
 
     def execute(self, context: Context) -> None:
         """Run the command to its end.
@@ -74,9 +98,10 @@ class TrainingOperator(DockerOperator):
 
     def on_kill(self) -> None:
         """Stop the container or the process group; neither outlives its task."""
-        if self._process is None:
-            super().on_kill()
-        elif self._process.sub_process is not None and self._process.sub_process.poll() is None:
+        if self._container is not None:
+            self._container.stop()
+        process = self._process.sub_process if self._process else None
+        if process is not None and process.poll() is None:
             self._process.send_sigterm()
 
     def _run_process(self, settings: Settings) -> int:
@@ -90,20 +115,33 @@ class TrainingOperator(DockerOperator):
         return int(result.exit_code)
 
     def _run_container(self, settings: Settings, context: Context) -> int:
-        self.image = settings.training_image
+        """Run the command in a container that is gone when this returns, whatever happens.
+
+        Raises:
+            AirflowFailException: the engine has no such image, or may not be asked for this.
+            APIError: the engine failed otherwise; the task is tried again.
+        """
         self.docker_url = settings.docker_url
-        self.environment = THREADS | container_environment(settings)
-        self._private_environment = {
-            "RINGSIDE_DATABASE_URL": settings.database_url.get_secret_value()
-        }
-        arguments, self.command = self.command, ["ringside", *self.command]
+        secret = settings.training_database_url or settings.database_url
+        work = Work(
+            image=settings.training_image,
+            command=["ringside", "--database-url-from-stdin", *self.command],
+            environment=THREADS | _FOLDERS | container_environment(settings),
+            owner=describe_owner(context["ti"]),
+        )
+        bounds = Bounds(
+            settings.training_memory_mib, settings.training_cpus, settings.training_network
+        )
+        self._container = TrainingContainer(self.cli, self.log)
         try:
-            super().execute(context)
-        except DockerContainerFailedException as error:
-            return read_exit_code(error)
+            self._container.create(work, bounds)
+            return self._container.run(secret.get_secret_value())
+        except APIError as error:
+            if refusal := find_refusal(work.image, error):
+                raise AirflowFailException(refusal) from error
+            raise
         finally:
-            self.command = arguments
-        return 0
+            self._container.remove()
 
 
 def container_environment(settings: Settings) -> dict[str, str]:
@@ -119,12 +157,6 @@ def container_environment(settings: Settings) -> dict[str, str]:
         else str(value)
         for name, value in values.items()
     }
-
-
-def read_exit_code(error: DockerContainerFailedException) -> int:
-    """Read a container's exit code; the provider tells it only in the message. 1 if not told."""
-    told = re.search(r"'StatusCode': (\d+)", str(error))
-    return int(told.group(1)) if told else 1
 
 
 class AskHumanOperator(ApprovalOperator):

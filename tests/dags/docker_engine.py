@@ -5,54 +5,74 @@ import struct
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote
 
 
 class Engine(ThreadingHTTPServer):
-    """Remembers what it was asked to create and remove; answers with planned lines and code."""
+    """Remembers what it was asked for; answers with planned lines, exit code and containers."""
 
-    def __init__(self, lines, exit_code):
+    daemon_threads = True
+
+    def __init__(self, lines, exit_code, *, images=("ringside-training:0.1.0",), orphans=()):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.lines, self.exit_code = lines, exit_code
-        self.created, self.removed = [], []
-        self.started = threading.Event()
+        self.lines, self.exit_code, self.images = lines, exit_code, images
+        self.containers = [{"Id": name} for name in orphans]
+        self.created, self.removed, self.stdin, self.signals, self.filters = [], [], [], [], []
         self.url = f"tcp://127.0.0.1:{self.server_port}"
 
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        if self.path.endswith("/version"):
+        path, _, query = self.path.partition("?")
+        if path.endswith("/version"):
             self._answer({"ApiVersion": "1.44", "MinAPIVersion": "1.24"})
-        elif self.path.endswith("/_ping"):
+        elif path.endswith("/_ping"):
             self._send(b"OK", 200, "text/plain")
-        elif "/images/json" in self.path:
-            self._answer([{"Id": "sha256:1"}])
+        elif "/images/" in path:
+            name = unquote(path.split("/images/")[1].removesuffix("/json"))
+            known = name in self.server.images
+            missing = {"message": f"No such image: {name}"}
+            self._answer({"Id": "sha256:1"} if known else missing, 200 if known else 404)
+        elif path.endswith("/containers/json"):
+            self.server.filters.append(json.loads(parse_qs(query)["filters"][0]))
+            self._answer(self.server.containers)
+        elif path.endswith("/logs"):
+            self._stream_logs()
         else:
-            self._answer({"Id": "c1", "Config": {"Tty": False}})
+            self._answer({"Id": "c1", "Config": {"Tty": False}, "State": {"OOMKilled": False}})
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if "/containers/create" in self.path:
-            self.server.created.append(json.loads(body))
-            self._answer({"Id": "c1", "Warnings": []}, status=201)
-        elif "/attach" in self.path:
+        path, _, query = self.path.partition("?")
+        if "/attach" in path:
             self._attach()
-        elif "/wait" in self.path:
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if "/containers/create" in path:
+            self.server.created.append(json.loads(body) | {"Name": parse_qs(query)["name"][0]})
+            self._answer({"Id": "c1", "Warnings": []}, status=201)
+        elif "/wait" in path:
             self._answer({"StatusCode": self.server.exit_code})
         else:
+            if path.endswith("/kill"):
+                container = path.split("/containers/")[1].split("/")[0]
+                self.server.signals.append((container, parse_qs(query)["signal"][0]))
             self._answer(None, status=204)
-            self.server.started.set()
 
     def do_DELETE(self):
-        self.server.removed.append(self.path)
+        self.server.removed.append(self.path.partition("?")[0].rsplit("/", 1)[-1])
         self._answer(None, status=204)
 
     def _attach(self):
+        """Hand the connection over, as the engine does, and keep what comes in."""
+        self.wfile.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+        self.server.stdin.append(self.rfile.readline().decode())
+        self.close_connection = True
+
+    def _stream_logs(self):
         """Send the lines as the engine frames them: stream, three zeros, length, text."""
         self.send_response(200)
         self.send_header("Content-Type", "application/vnd.docker.raw-stream")
         self.end_headers()
-        self.wfile.flush()
-        self.server.started.wait(10)
         for line in self.server.lines:
             text = f"{line}\n".encode()
             self.wfile.write(struct.pack(">BxxxL", 1, len(text)) + text)
@@ -74,9 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_engine(lines, exit_code):
+def running_engine(lines=(), exit_code=0, **planned):
     """Serve for the length of the block."""
-    with Engine(lines, exit_code) as engine:
+    with Engine(lines, exit_code, **planned) as engine:
         thread = threading.Thread(target=engine.serve_forever, daemon=True)
         thread.start()
         yield engine

@@ -137,14 +137,28 @@ def test_kill_before_the_process_started_and_after_it_ended_is_harmless(command_
     operator.on_kill()
 
 
-def run_in_container(monkeypatch, operator, *, exit_code=0, lines=("fitted",), **chosen):
-    with running_engine(lines, exit_code) as engine:
+class Instance:
+    dag_id, run_id, task_id, map_index = "train_challenger", "manual__1", "enter.train", 2
+
+
+OWNER = {
+    "ringside.role": "training",
+    "ringside.dag": "train_challenger",
+    "ringside.run": "manual__1",
+    "ringside.task": "enter.train",
+    "ringside.map_index": "2",
+}
+URL = "postgresql+psycopg://ringside:s3cret@127.0.0.1:9/ringside"
+
+
+def run_in_container(monkeypatch, operator, *, exit_code=0, planned=None, **chosen):
+    with running_engine(("fitted",), exit_code, **(planned or {})) as engine:
         monkeypatch.setenv("RINGSIDE_TRAINING_RUNNER", "docker")
         monkeypatch.setenv("RINGSIDE_DOCKER_URL", engine.url)
         for name, value in chosen.items():
             monkeypatch.setenv(f"RINGSIDE_{name.upper()}", value)
         try:
-            operator.execute({})
+            operator.execute({"ti": Instance})
         finally:
             operator.hook.api_client.close()
             with warnings.catch_warnings(action="ignore", category=ResourceWarning):
@@ -153,25 +167,61 @@ def run_in_container(monkeypatch, operator, *, exit_code=0, lines=("fitted",), *
 
 
 def test_container_is_bounded_removed_and_gets_the_same_command(monkeypatch, task_log):
-    operator = make_operator()
     engine = run_in_container(
-        monkeypatch, operator, training_image="ringside-training:9", horizons="1,6", seed="4"
+        monkeypatch,
+        make_operator(),
+        planned={"images": ("ringside-training:9",)},
+        training_image="ringside-training:9",
+        training_network="inner",
+        training_memory_mib="700",
+        horizons="1,6",
+        seed="4",
     )
     (asked,) = engine.created
-    assert asked["Image"] == "ringside-training:9"
-    assert asked["Cmd"] == ["ringside", "train", "--series", "BTC/USDT"]
+    assert asked["Image"] == "sha256:1"
+    assert re.fullmatch(r"ringside-training-enter\.train-[0-9a-f]{8}", asked["Name"])
+    command = ["ringside", "--database-url-from-stdin", "train", "--series", "BTC/USDT"]
+    assert asked["Cmd"] == command
     assert sorted(asked["Env"]) == [
+        "HOME=/tmp",
+        "MPLCONFIGDIR=/tmp",
         "OMP_NUM_THREADS=1",
         "OMP_WAIT_POLICY=PASSIVE",
-        "RINGSIDE_DATABASE_URL=postgresql+psycopg://ringside:s3cret@127.0.0.1:9/ringside",
         "RINGSIDE_HORIZONS=1,6",
         "RINGSIDE_SEED=4",
-        "RINGSIDE_TRAINING_IMAGE=ringside-training:9",
+        "RINGSIDE_STATE_DIR=/tmp/ringside",
     ]
-    assert asked["HostConfig"]["Memory"] == 2 * 1024**3
-    assert not asked["HostConfig"].get("Mounts")
-    assert [path.split("?")[0].rsplit("/", 1)[-1] for path in engine.removed] == ["c1"]
+    assert asked["Labels"] == OWNER
+    host = asked["HostConfig"]
+    assert (host["Memory"], host["MemorySwap"]) == (700 * 2**20, 700 * 2**20)
+    assert (host["NanoCpus"], host["NetworkMode"], host["PidsLimit"]) == (10**9, "inner", 256)
+    assert (host["ReadonlyRootfs"], host["CapDrop"]) == (True, ["ALL"])
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert not host.get("Binds")
+    assert not host.get("Mounts")
+    assert not host.get("Privileged")
+    assert engine.removed == ["c1"]
     task_log.wait_for("fitted")
+
+
+@pytest.mark.parametrize("training_url", ["", "postgresql+psycopg://training:other@db/ringside"])
+def test_database_url_goes_in_on_stdin_and_nowhere_else(monkeypatch, task_log, training_url):
+    chosen = {"training_database_url": training_url} if training_url else {}
+    engine = run_in_container(monkeypatch, make_operator(), **chosen)
+    assert engine.stdin == [f"{training_url or URL}\n"]
+    for secret in ("s3cret", "other@"):
+        assert secret not in str(engine.created) + task_log.read()
+
+
+def test_containers_of_a_killed_try_go_before_the_next_one_starts(monkeypatch):
+    engine = run_in_container(monkeypatch, make_operator(), planned={"orphans": ("c7", "c8")})
+    assert engine.removed == ["c7", "c8", "c1"]
+    assert engine.filters == [{"label": [f"{name}={value}" for name, value in OWNER.items()]}]
+
+
+def test_image_that_the_engine_lacks_fails_at_once_and_says_what_to_do(monkeypatch):
+    with pytest.raises(AirflowFailException, match=r"no image ringside-training:0.1.0.*`make up`"):
+        run_in_container(monkeypatch, make_operator(), planned={"images": ()})
 
 
 def test_nothing_secret_is_rendered(monkeypatch):
@@ -190,12 +240,11 @@ def test_exit_code_of_the_container_decides_on_retries(monkeypatch, code, retrie
     assert isinstance(raised.value, AirflowFailException) != retries
 
 
-def test_failure_without_a_told_exit_code_is_worth_a_retry():
-    from airflow.providers.docker.exceptions import DockerContainerFailedException
+def test_chunks_that_end_anywhere_become_whole_lines():
+    from ringside_airflow.training_container import split_lines
 
-    from ringside_airflow.operators import read_exit_code
-
-    assert read_exit_code(DockerContainerFailedException("gone")) == 1
+    chunks = [b"on", b"e\r\ntw", b"o\n\nthr", "é".encode()[:1], "é".encode()[1:]]
+    assert list(split_lines(chunks)) == ["one", "two", "", "thré"]
 
 
 def test_a_person_is_waited_for_as_long_as_the_setting_says(monkeypatch):
