@@ -4,8 +4,9 @@
 
 **What.** Per series, each on its own: fits all contestants for all horizons on the candles known
 at the run's time, registers them in MLflow and points the alias `challenger` at the newest
-(`train`); forecasts the weeks before, in as-of order, so that a verdict has rows to stand on
-(`record`); gives a title that nobody holds to the naive forecast and makes the service load it.
+(`train`); fetches those versions and verifies their checksums (`require_versions`); forecasts the
+weeks before, in as-of order, so that a verdict has rows to stand on (`record`); gives a title that
+nobody holds to the naive forecast and makes the service load it.
 Training runs in a container or a local process, as the setting `RINGSIDE_TRAINING_RUNNER` says.
 
 **A re-run** for the same time registers nothing twice and skips hours already on record.
@@ -54,7 +55,7 @@ def train_challenger() -> None:
             for job in ("train", "record")
         )
         crowned = tasks.crown_first_champion(symbol, as_of)
-        train >> record >> crowned
+        train >> tasks.require_versions(symbol, as_of) >> record >> crowned
         tasks.serve_first_champion(crowned, symbol)
 
     enter_challenger.expand(symbol=tasks.list_series())

@@ -46,9 +46,11 @@ class Service:
 
 
 @contextmanager
-def serving(settings: Settings, log: Path, probe: str = "/livez") -> Iterator[Service]:
-    """Run the service as `make run` does, in its own small environment."""
-    port = find_free_port()
+def serving(
+    settings: Settings, log: Path, probe: str = "/livez", *, at: str = ""
+) -> Iterator[Service]:
+    """Run the service as `make run` does, in its own small environment; `at` is host:port."""
+    at = at or f"127.0.0.1:{find_free_port()}"
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{REPO / 'include'}:{REPO / 'serving'}",
@@ -58,10 +60,10 @@ def serving(settings: Settings, log: Path, probe: str = "/livez") -> Iterator[Se
         "RINGSIDE_STATE_DIR": str(settings.state_dir),
         "RINGSIDE_SERIES": ",".join(settings.series),
         "RINGSIDE_HORIZONS": ",".join(map(str, settings.horizons)),
-        "RINGSIDE_SERVING_BIND": f"127.0.0.1:{port}",
+        "RINGSIDE_SERVING_BIND": at,
     }
     command = [str(SERVING_PYTHON), "-m", "gunicorn", "-c", str(REPO / "serving/gunicorn.conf.py")]
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{at}"
     with running(command, log, env=environment, cwd=log.parent) as process:
         wait_for(url + probe, process, log)
         yield Service(url, process, log, settings)

@@ -98,8 +98,8 @@ class Settings(BaseSettings):
     serving_runner: Literal["process", "docker"] = Field(
         "process", description="How serving is told to reload: a local process, or containers."
     )
-    serving_label: str = Field(
-        "ringside.role=serving", description="Label of the serving containers, for `docker`."
+    project: str = Field(
+        "ringside", description="Label `ringside.project` of this platform's containers."
     )
     docker_url: str = Field(
         "unix://var/run/docker.sock", description="Docker engine, for either `docker`."

@@ -39,7 +39,7 @@ _FOLDERS = {
 _OF_THIS_MACHINE = {
     "database_url",
     "docker_url",
-    "serving_label",
+    "project",
     "serving_runner",
     "source_path",
     "state_dir",
@@ -127,7 +127,7 @@ class TrainingOperator(DockerOperator):
             image=settings.training_image,
             command=["ringside", "--database-url-from-stdin", *self.command],
             environment=THREADS | _FOLDERS | container_environment(settings),
-            owner=describe_owner(context["ti"]),
+            owner=describe_owner(settings.project, context["ti"]),
         )
         bounds = Bounds(
             settings.training_memory_mib, settings.training_cpus, settings.training_network

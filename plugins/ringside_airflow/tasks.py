@@ -148,6 +148,15 @@ def list_series(params: Params = None, dag_run: Run = None, ti: Instance = None)
 
 @task(map_index_template="{{ task.op_args[0] }}")
 @no_retry_when_permanent
+def require_versions(symbol: str, as_of: str) -> None:
+    """Prove by registry and checksums what the training process has only claimed."""
+    from ringside.jobs import training
+
+    training.require_versions(task_settings(), symbol, as_of=parse_instant(as_of))
+
+
+@task(map_index_template="{{ task.op_args[0] }}")
+@no_retry_when_permanent
 def crown_first_champion(symbol: str, as_of: str, dag_run: Run = None) -> list[int]:
     """Give the titles that nobody holds to the naive forecast; return their horizons."""
     from ringside.jobs import training

@@ -172,9 +172,10 @@ def find_refusal(image: str, error: APIError) -> str:
     return ""
 
 
-def describe_owner(instance: Any) -> dict[str, str]:  # noqa: ANN401 - Airflow's task instance
+def describe_owner(project: str, instance: Any) -> dict[str, str]:  # noqa: ANN401 - Airflow's task instance
     """Name the task that a container works for; the same for every try of it."""
     return {
+        "project": project,
         "dag": instance.dag_id,
         "run": instance.run_id,
         "task": instance.task_id,

@@ -14,11 +14,13 @@ GRAPHS = {
     "train_challenger": {
         "list_series": {
             "enter_challenger.train",
+            "enter_challenger.require_versions",
             "enter_challenger.record",
             "enter_challenger.crown_first_champion",
             "enter_challenger.serve_first_champion",
         },
-        "enter_challenger.train": {"enter_challenger.record"},
+        "enter_challenger.train": {"enter_challenger.require_versions"},
+        "enter_challenger.require_versions": {"enter_challenger.record"},
         "enter_challenger.record": {"enter_challenger.crown_first_champion"},
         "enter_challenger.crown_first_champion": {"enter_challenger.serve_first_champion"},
         "enter_challenger.serve_first_champion": set(),

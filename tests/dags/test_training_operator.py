@@ -9,8 +9,8 @@ import warnings
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from docker_engine import running_engine
 
+from docker_engine import running_engine
 from ringside.cli import EXIT_PERMANENT, EXIT_RETRYABLE
 from ringside_airflow.operators import AskHumanOperator, TrainingOperator
 
@@ -143,6 +143,7 @@ class Instance:
 
 OWNER = {
     "ringside.role": "training",
+    "ringside.project": "ringside",
     "ringside.dag": "train_challenger",
     "ringside.run": "manual__1",
     "ringside.task": "enter.train",
@@ -214,7 +215,7 @@ def test_database_url_goes_in_on_stdin_and_nowhere_else(monkeypatch, task_log, t
 
 
 def test_containers_of_a_killed_try_go_before_the_next_one_starts(monkeypatch):
-    engine = run_in_container(monkeypatch, make_operator(), planned={"orphans": ("c7", "c8")})
+    engine = run_in_container(monkeypatch, make_operator(), planned={"containers": ("c7", "c8")})
     assert engine.removed == ["c7", "c8", "c1"]
     assert engine.filters == [{"label": [f"{name}={value}" for name, value in OWNER.items()]}]
 

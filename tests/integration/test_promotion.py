@@ -95,6 +95,7 @@ def test_every_worker_serves_the_new_champion_and_the_title_is_recorded(ring, tm
     verdict_id = write_verdict(ring, first.horizon)
     with serving(ring, tmp_path / "serving.log") as service:
         settings = ring.model_copy(update={"serving_url": service.url})
+        service.wait_for_generation(1)
         before = ask_serving(service.url)
         change_over(settings, [verdict_id])
         after = ask_serving(service.url)
@@ -158,7 +159,7 @@ def test_serving_that_does_not_change_over_gives_the_title_back(ring):
         settings = ring.model_copy(update={"serving_url": url, "reload_timeout_s": 1})
         promote(settings, [verdict_id], as_of=AS_OF, promoted_by="a test")
         assert read_aliases(ring, first) == {CHAMPION: 2, PREVIOUS_CHAMPION: 1}
-        with pytest.raises(TitleError, match=r"worker 7 serves .*version=1.*keep their titles"):
+        with pytest.raises(TitleError, match=r"worker 7@.* serves .*version=1.*keep their titles"):
             prove_serving(settings, [verdict_id], former_workers=[])
     assert read_aliases(ring, first) == {CHAMPION: 1, PREVIOUS_CHAMPION: None}
     assert len(TitleStore(make_engine(ring)).read_reigns(first.symbol, first.horizon)) == 1
@@ -230,19 +231,19 @@ def test_an_old_verdict_does_not_take_the_title_back_again(ring):
 
 
 def make_answer(*served: Served, answered_by: Served = NEW) -> ServingAnswer:
-    workers = tuple(Worker(10 + i, {TITLE: one}) for i, one in enumerate(served))
-    return ServingAnswer(Worker(10, {TITLE: answered_by}), workers)
+    workers = tuple(Worker(10 + i, {TITLE: one}, "a", "1") for i, one in enumerate(served))
+    return ServingAnswer((Worker(10, {TITLE: answered_by}, "a", "1"),), workers)
 
 
 @pytest.mark.parametrize(
     ("answer", "former", "doubt"),
     [
-        (make_answer(NEW, NEW), {3}, ""),
-        (make_answer(NEW, OLD), set(), "worker 11 serves"),
-        (make_answer(NEW, answered_by=OLD), set(), "worker 10 serves"),
-        (make_answer(NEW, NEW), {11}, "before the reload still live: [11]"),
+        (make_answer(NEW, NEW), {"3@a#1", "11@a#0", "11@b#1"}, ""),
+        (make_answer(NEW, OLD), set(), "worker 11@a#1 serves"),
+        (make_answer(NEW, answered_by=OLD), set(), "worker 10@a#1 serves"),
+        (make_answer(NEW, NEW), {"11@a#1"}, "before the reload still live: ['11@a#1']"),
         (make_answer(), set(), "no live worker"),
-        (make_answer(replace(NEW, version=3)), set(), "worker 10 serves"),
+        (make_answer(replace(NEW, version=3)), set(), "worker 10@a#1 serves"),
     ],
 )
 def test_one_doubtful_worker_is_enough(answer, former, doubt):

@@ -17,9 +17,14 @@ from ringside.adapters.tables import forecasts, scores
 from ringside.adapters.title_store import TitleStore
 from ringside.cli import main
 from ringside.core.titles import Title
-from ringside.errors import HistoryTooShortError, RegistryUnavailableError, TitleError
+from ringside.errors import (
+    HistoryTooShortError,
+    ModelRefusedError,
+    RegistryUnavailableError,
+    TitleError,
+)
 from ringside.jobs.recording import record
-from ringside.jobs.training import crown_first_champion, train
+from ringside.jobs.training import crown_first_champion, require_versions, train
 
 pytestmark = pytest.mark.integration
 
@@ -199,3 +204,16 @@ def test_exit_code_says_whether_to_retry(trained, environment, variable, value, 
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == exit_code
+
+
+def test_training_is_believed_only_when_the_registry_holds_every_version(trained):
+    symbol = trained.series[0]
+    with pytest.raises(ModelRefusedError, match="has no version of persistence"):
+        require_versions(trained, symbol, as_of=AS_OF)
+    made = train(trained, symbol, as_of=AS_OF).versions
+    facts = require_versions(trained, symbol, as_of=AS_OF)
+    assert [(v.model_name, v.contestant, v.version) for v in facts.versions] == [
+        (v.model_name, v.contestant, v.version) for v in made
+    ]
+    with pytest.raises(ModelRefusedError, match="has no version of"):
+        require_versions(trained, symbol, as_of=AS_OF + timedelta(hours=1))

@@ -1,7 +1,9 @@
-"""The serving process from outside: make it reload, and ask what its workers serve."""
+"""Serving from outside: make every replica reload, and ask each what its workers serve."""
 
+import logging
 import os
 import signal
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +11,13 @@ from typing import Any, Protocol
 
 import httpx
 
+from ringside.adapters.container_engine import ContainerEngine, RunningContainer
 from ringside.core.titles import Title
 from ringside.errors import ServingUnavailableError
 from ringside.settings import Settings
 
 _TIMEOUT = httpx.Timeout(5.0, connect=2.0)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,17 +30,28 @@ class Served:
 
 @dataclass(frozen=True)
 class Worker:
-    """One serving worker and what it serves."""
+    """One serving worker and what it serves.
+
+    `replica` is the address it answers at and `generation` the start or reload that made it:
+    two replicas, or a container before and after a restart, may well use the same process id.
+    """
 
     pid: int
     titles: Mapping[Title, Served]
+    replica: str = ""
+    generation: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name that no other worker ever had."""
+        return f"{self.pid}@{self.replica}#{self.generation}"
 
 
 @dataclass(frozen=True)
 class ServingAnswer:
-    """One answer of `GET /v1/model`: who gave it, and all workers alive at that moment."""
+    """Answers of `GET /v1/model`: who gave them, and all workers alive at that moment."""
 
-    answered_by: Worker
+    answered_by: tuple[Worker, ...]
     workers: tuple[Worker, ...]
 
 
@@ -73,13 +88,79 @@ class ProcessReloader:
             ) from error
 
 
+class DockerReloader:
+    """Signals the first process of every running serving container of one project."""
+
+    def __init__(self, docker_url: str, project: str) -> None:
+        self._engine = ContainerEngine(docker_url)
+        self._labels = ("ringside.role=serving", f"ringside.project={project}")
+
+    def find_containers(self) -> tuple[RunningContainer, ...]:
+        """Find the containers of all replicas.
+
+        Raises:
+            ServingUnavailableError: the engine did not answer.
+        """
+        return self._engine.find_running(*self._labels)
+
+    def reload(self) -> None:
+        """Send `SIGHUP` to every replica.
+
+        Raises:
+            ServingUnavailableError: no container runs, or the engine refused one of the signals.
+        """
+        replicas = self.find_containers()
+        if not replicas:
+            raise ServingUnavailableError(f"no running container is {' '.join(self._labels)}")
+        for replica in replicas:
+            self._engine.signal(replica, "HUP")
+            _log.info("signalled container=%s id=%s", replica.name, replica.id[:12])
+
+
 def make_reloader(settings: Settings) -> Reloader:
-    """Choose how serving is told to reload; a container's reloader joins here."""
+    """Choose how serving is told to reload, as the setting `serving_runner` says."""
+    if settings.serving_runner == "docker":
+        return DockerReloader(settings.docker_url, settings.project)
     return ProcessReloader(settings.serving_pid_file)
 
 
+def find_replicas(settings: Settings) -> tuple[str, ...]:
+    """Find the URL of each replica: one per address of the name in `serving_url`.
+
+    Raises:
+        ServingUnavailableError: the name has no address, or fewer than containers run.
+    """
+    url = httpx.URL(settings.serving_url)
+    try:
+        found = socket.getaddrinfo(url.host, None, socket.AF_INET, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ServingUnavailableError(f"{url.host} has no address: {error}") from error
+    addresses = sorted({str(entry[4][0]) for entry in found})
+    if settings.serving_runner == "docker":
+        running = DockerReloader(settings.docker_url, settings.project).find_containers()
+        if len(addresses) < len(running):
+            raise ServingUnavailableError(
+                f"{len(running)} serving containers run, and {url.host} has only the addresses "
+                f"{', '.join(addresses)}"
+            )
+    return tuple(str(url.copy_with(host=address)) for address in addresses)
+
+
+def ask_replicas(settings: Settings) -> ServingAnswer:
+    """Ask every replica what it serves, and tell it as one answer with all workers of all.
+
+    Raises:
+        ServingUnavailableError: one of them did not answer.
+    """
+    answers = [ask_serving(url) for url in find_replicas(settings)]
+    return ServingAnswer(
+        answered_by=tuple(worker for answer in answers for worker in answer.answered_by),
+        workers=tuple(worker for answer in answers for worker in answer.workers),
+    )
+
+
 def ask_serving(serving_url: str) -> ServingAnswer:
-    """Ask what is served, on a connection of its own, so that any worker may answer.
+    """Ask one replica what is served, on a connection of its own, so that any worker may answer.
 
     Raises:
         ServingUnavailableError: no answer, an error, or an answer that is not understood.
@@ -90,8 +171,8 @@ def ask_serving(serving_url: str) -> ServingAnswer:
         answer.raise_for_status()
         content = answer.json()
         return ServingAnswer(
-            answered_by=_to_worker(content),
-            workers=tuple(_to_worker(worker) for worker in content["workers"]),
+            answered_by=(_to_worker(content, serving_url),),
+            workers=tuple(_to_worker(worker, serving_url) for worker in content["workers"]),
         )
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise ServingUnavailableError(
@@ -99,11 +180,12 @@ def ask_serving(serving_url: str) -> ServingAnswer:
         ) from error
 
 
-def _to_worker(content: Mapping[str, Any]) -> Worker:
+def _to_worker(content: Mapping[str, Any], replica: str) -> Worker:
     titles = {
         Title(title["symbol"], int(title["horizon"])): Served(
             title["contestant"], int(title["version"])
         )
         for title in content["titles"]
     }
-    return Worker(int(content["pid"]), titles)
+    generation = f"{content['generation']} {content['loaded_at']}"
+    return Worker(int(content["pid"]), titles, replica, generation)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from ringside.adapters.database import make_engine
 from ringside.adapters.registry import Registry
-from ringside.adapters.serving import Served, ServingAnswer, ask_serving, make_reloader
+from ringside.adapters.serving import Served, ServingAnswer, ask_replicas, make_reloader
 from ringside.adapters.title_store import StoredVerdict, TitleStore
 from ringside.core.titles import CHAMPION, PREVIOUS_CHAMPION, Title
 from ringside.core.verdicts import Reign
@@ -39,16 +39,16 @@ class TitleChange:
 
 @dataclass(frozen=True)
 class ReloadFacts:
-    """The workers that served before the reload was asked for."""
+    """The keys of the workers that served before the reload was asked for."""
 
-    former_workers: tuple[int, ...]
+    former_workers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ProofFacts:
-    """The workers that were seen to serve the new champions, and how long that took."""
+    """The keys of the workers seen to serve the new champions, and how long that took."""
 
-    workers: tuple[int, ...]
+    workers: tuple[str, ...]
     seconds: float
 
 
@@ -94,15 +94,15 @@ def reload_serving(settings: Settings, verdict_ids: Sequence[int]) -> ReloadFact
         make_reloader(settings).reload()
     except ServingUnavailableError as error:
         raise _undo(settings, verdict_ids, error) from error
-    facts = ReloadFacts(tuple(worker.pid for worker in answer.workers))
+    facts = ReloadFacts(tuple(worker.key for worker in answer.workers))
     _log.info("asked serving to reload former_workers=%s", list(facts.former_workers))
     return facts
 
 
 def prove_serving(
-    settings: Settings, verdict_ids: Sequence[int], *, former_workers: Collection[int]
+    settings: Settings, verdict_ids: Sequence[int], *, former_workers: Collection[str]
 ) -> ProofFacts:
-    """Ask serving, each time anew, until nothing but the new champions answers.
+    """Ask every replica, each time anew, until nothing but the new champions answers.
 
     Proven when no former worker is left, every live worker serves the expected versions, and so
     did the workers behind the last five answers.
@@ -124,7 +124,7 @@ def prove_serving(
             )
             raise _undo(settings, verdict_ids, error) from error
         try:
-            answer = ask_serving(settings.serving_url)
+            answer = ask_replicas(settings)
             doubt = find_doubt(answer, expected, former_workers)
         except ServingUnavailableError as error:
             doubt = str(error)
@@ -132,7 +132,7 @@ def prove_serving(
         if doubt:
             time.sleep(POLL_S)
     facts = ProofFacts(
-        tuple(worker.pid for worker in answer.workers), round(time.monotonic() - started, 3)
+        tuple(worker.key for worker in answer.workers), round(time.monotonic() - started, 3)
     )
     _log.info("proved workers=%s seconds=%s", list(facts.workers), facts.seconds)
     return facts
@@ -214,19 +214,21 @@ def restore_titles(settings: Settings, titles: Sequence[Title]) -> None:
 
 
 def find_doubt(
-    answer: ServingAnswer, expected: dict[Title, Served], former_workers: Collection[int]
+    answer: ServingAnswer, expected: dict[Title, Served], former_workers: Collection[str]
 ) -> str:
     """Say what in an answer speaks against every worker serving `expected`; empty if nothing."""
-    if not answer.workers:
-        return "serving names no live worker"
-    former = sorted({worker.pid for worker in answer.workers} & set(former_workers))
+    manned = {worker.replica for worker in answer.workers}
+    unmanned = [worker.replica for worker in answer.answered_by if worker.replica not in manned]
+    if unmanned or not answer.workers:
+        return f"serving names no live worker {' '.join(unmanned)}".strip()
+    former = sorted({worker.key for worker in answer.workers} & set(former_workers))
     if former:
         return f"workers of before the reload still live: {former}"
-    for worker in (answer.answered_by, *answer.workers):
+    for worker in (*answer.answered_by, *answer.workers):
         for title, served in expected.items():
             if worker.titles.get(title) != served:
                 return (
-                    f"worker {worker.pid} serves {worker.titles.get(title)} for "
+                    f"worker {worker.key} serves {worker.titles.get(title)} for "
                     f"{title.symbol} h{title.horizon}, not {served}"
                 )
     return ""
@@ -275,7 +277,7 @@ def _await_serving(settings: Settings) -> ServingAnswer:
     deadline = time.monotonic() + settings.reload_timeout_s
     while True:
         try:
-            return ask_serving(settings.serving_url)
+            return ask_replicas(settings)
         except ServingUnavailableError:
             if time.monotonic() > deadline:
                 raise

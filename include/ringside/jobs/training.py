@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import ringside
 from ringside.adapters.candle_store import CandleStore
 from ringside.adapters.database import make_engine
+from ringside.adapters.model_files import load_contestant
 from ringside.adapters.registry import Registration, Registry
 from ringside.adapters.title_store import TitleStore
 from ringside.core.candles import Candles, floor_hour, to_datetime, to_datetime64
@@ -19,7 +20,7 @@ from ringside.core.quantiles import LEVELS
 from ringside.core.splits import make_sample
 from ringside.core.titles import CHALLENGER, CHAMPION, FIRST_CHAMPION, Title, baseline_alias
 from ringside.core.verdicts import Reign
-from ringside.errors import HistoryTooShortError, TitleError
+from ringside.errors import HistoryTooShortError, ModelRefusedError, TitleError
 from ringside.settings import Settings
 
 MIN_TRAIN_ROWS = 240
@@ -37,6 +38,14 @@ class TrainingFacts:
     candles: int
     versions: tuple[Registration, ...]
     seconds: float
+
+
+@dataclass(frozen=True)
+class ProofFacts:
+    """The versions of one training that the registry holds, each verified against its manifest."""
+
+    symbol: str
+    versions: tuple[Registration, ...]
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,33 @@ def train(
         seconds,
     )
     return facts
+
+
+def require_versions(settings: Settings, symbol: str, *, as_of: datetime) -> ProofFacts:
+    """Bring every version that a training ought to have made, and verify its checksums.
+
+    A training process may say what it likes: what counts is what the registry holds.
+
+    Raises:
+        ModelRefusedError: A version is missing, altered, or holds another fit.
+        RegistryUnavailableError: MLflow did not answer.
+    """
+    found = []
+    with Registry(settings.mlflow_url) as registry:
+        for horizon in settings.horizons:
+            name = Title(symbol, horizon).model_name
+            for contestant in CONTESTANTS:
+                fit = Fit(contestant, symbol, horizon, as_of, settings.seed)
+                version = registry.find_fit(name, fit)
+                if version is None:
+                    raise ModelRefusedError(f"{name} has no version of {fit}: train again")
+                folder = registry.download(name, version, settings.models_dir)
+                holds = load_contestant(folder).manifest.fit
+                if str(holds) != str(fit):
+                    raise ModelRefusedError(f"{name} version {version} holds {holds}, not {fit}")
+                found.append(Registration(name, contestant, version, is_new=False))
+    _log.info("verified symbol=%s as_of=%s versions=%d", symbol, as_of.isoformat(), len(found))
+    return ProofFacts(symbol, tuple(found))
 
 
 def crown_first_champion(

@@ -13,11 +13,12 @@ class Engine(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, lines, exit_code, *, images=("ringside-training:0.1.0",), orphans=()):
+    def __init__(self, lines, exit_code, *, images=("ringside-training:0.1.0",), containers=()):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.lines, self.exit_code, self.images = lines, exit_code, images
-        self.containers = [{"Id": name} for name in orphans]
+        self.containers = [{"Id": name, "Names": [f"/{name}"]} for name in containers]
         self.created, self.removed, self.stdin, self.signals, self.filters = [], [], [], [], []
+        self.on_signal = lambda container: None
         self.url = f"tcp://127.0.0.1:{self.server_port}"
 
 
@@ -56,6 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
             if path.endswith("/kill"):
                 container = path.split("/containers/")[1].split("/")[0]
                 self.server.signals.append((container, parse_qs(query)["signal"][0]))
+                self.server.on_signal(container)
             self._answer(None, status=204)
 
     def do_DELETE(self):
