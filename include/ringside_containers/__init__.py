@@ -1,0 +1,1 @@
+"""What the platform needs when its parts run in containers; the host's part is standard library."""
