@@ -24,10 +24,10 @@ endif
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status logs clean setup test check fix docs bench lock python
+.PHONY: help run stop status logs up down clean setup test test-containers check fix docs bench lock python backup restore
 
 help: ## List the commands
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 python:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
@@ -46,16 +46,25 @@ status: python ## Show the health of each part, the last runs, source and market
 logs: python ## Show the end of the logs [PART=scheduler] [FOLLOW=1]
 	@$(BOOTSTRAP) logs $(if $(PART),--part $(PART)) $(if $(FOLLOW),--follow)
 
+up: python ## The same platform as containers: build, start, wait for health [SOURCE= DATA= SERIES= PORTS=]
+	@PYTHONPATH=include $(PYTHON) -m ringside_containers up
+
+down: python ## Stop the containers; all data stays
+	@PYTHONPATH=include $(PYTHON) -m ringside_containers down
+
 clean: python ## Remove all data, after asking; the environments stay [YES=1]
 	@$(BOOTSTRAP) clean $(if $(YES),--yes)
 
 setup: python ## Make the environments, with what tests need
 	@$(BOOTSTRAP) setup
 
-TOOLS := test check fix docs bench
+TOOLS := test test-containers check fix docs bench
 $(TOOLS): export PYTHONPATH := $(CURDIR)/include:$(CURDIR)/plugins:$(CURDIR)/serving
 $(TOOLS): export OMP_WAIT_POLICY := PASSIVE
 $(TOOLS): export OMP_NUM_THREADS := 1
+
+test-containers: setup ## Test the containers in a real Docker engine, started where none runs [ARGS=]
+	@tests/containers/run.sh $(BIN)/python -m pytest tests/containers $(ARGS)
 
 test: setup ## Run all tests that need no Docker [ARGS=]
 	@$(BIN)/python -m pytest $(ARGS)
@@ -88,3 +97,11 @@ lock: python ## Resolve the three locks anew from pyproject.toml [ARGS=--upgrade
 	@sed -nE 's/^([a-zA-Z0-9._-]+==[^ ]+ ?(;.*[^\\ ])?) *\\?$$/\1/p' requirements.txt | grep -v '^gunicorn==' > $(PINS)
 	$(COMPILE) --extra serving --constraints $(PINS) --output-file serving/requirements.txt
 	$(COMPILE) --group dev --constraints $(PINS) --output-file tests/requirements.txt
+
+CONTAINERS = PYTHONPATH=include $(PYTHON) -m ringside_containers
+
+backup: python ## Containers: write databases, artefacts and reports into one archive [TO=]
+	@$(CONTAINERS).backup backup $(if $(TO),--file $(TO))
+
+restore: python ## Containers: put an archive back, verified; asks [FROM= YES=1]
+	@$(CONTAINERS).backup restore $(if $(FROM),--file $(FROM)) $(if $(YES),--yes)
