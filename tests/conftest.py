@@ -1,14 +1,12 @@
 """Fixtures that everybody shares: real PostgreSQL, real MLflow, settings."""
 
-import os
 import secrets
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from processes import find_free_port, running, wait_for
+from mlflow_process import mlflow_server
+from processes import find_free_port, running
 from ringside.adapters.schema import migrate
 from ringside.settings import Settings
 from ringside_embedded.postgres import PostgresServer
@@ -61,24 +59,8 @@ def settings(database_url, tmp_path) -> Settings:
 def mlflow_url(tmp_path_factory) -> Iterator[str]:
     """A real MLflow server with a database and artifacts of its own, shared by the session."""
     folder = tmp_path_factory.mktemp("mlflow")
-    port = find_free_port()
-    log = folder / "log"
-    command = [
-        str(Path(sys.executable).with_name("mlflow")), "server",
-        "--backend-store-uri", f"sqlite:///{folder}/mlflow.db",
-        "--artifacts-destination", str(folder / "artifacts"), "--serve-artifacts",
-        "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--allowed-hosts", "localhost:*,127.0.0.1:*",
-    ]  # fmt: skip
-    environment = {
-        **os.environ,
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
-    with running(command, log, env=environment, cwd=folder) as process:
-        wait_for(f"http://127.0.0.1:{port}/health", process, log)
-        yield f"http://127.0.0.1:{port}"
+    with mlflow_server(folder, str(folder / "artifacts")) as url:
+        yield url
 
 
 @pytest.fixture
