@@ -1,4 +1,4 @@
-"""`python3 -m ringside_containers up|down`: what `make up` and `make down` do; standard library only."""
+"""`python3 -m ringside_containers up|down`, as make does it; needs the standard library only."""
 
 import json
 import os
@@ -89,7 +89,8 @@ def _show_addresses(config: dict[str, Any]) -> None:
     password = ask(["docker", "compose", *_SHOW_PASSWORD]).said
     shown = password if sys.stdout.isatty() else f"`docker compose {' '.join(_SHOW_PASSWORD)}`"
     say("\nEverything is up and healthy.")
-    say(f"  Airflow    http://127.0.0.1:{ports['airflow-api-server']}  user admin, password {shown}")
+    say(f"  Airflow    http://127.0.0.1:{ports['airflow-api-server']}")
+    say(f"             user admin, password {shown}")
     say(f"  MLflow     http://127.0.0.1:{ports['mlflow']}")
     say(f"  Forecasts  http://127.0.0.1:{ports['serving']}/v1/forecast?symbol=BTC/USDT")
     say("First round trip: trigger ingest_candles, train_challenger, decide_title in Airflow.")

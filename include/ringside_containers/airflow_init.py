@@ -17,6 +17,7 @@ from ringside.errors import PermanentError, RetryableError
 from ringside.jobs import clock
 from ringside.settings import Settings
 
+DATABASE_CONNECTION = "ringside_db"
 TRAINING_POOL = "training"
 _GRANTS = Path(__file__).with_name("grants.sql")
 _log = logging.getLogger(__name__)
@@ -32,10 +33,10 @@ def main() -> int:
         _log.info("Ringside's tables are at revision=%s", revision)
         clock.set_clock(settings, real_now=datetime.now(UTC))
     except RetryableError as error:
-        _log.error("%s", error)  # noqa: TRY400 -- the message says what to do
+        _log.error("%s", error)
         return 75
     except (PermanentError, ValueError) as error:
-        _log.error("%s", error)  # noqa: TRY400 -- as above
+        _log.error("%s", error)
         return 65
     if subprocess.run(["airflow", "db", "migrate"], check=False).returncode != 0:  # noqa: S607
         return 75
@@ -51,13 +52,14 @@ def grant(settings: Settings) -> None:
 
 def register(settings: Settings) -> None:
     """Tell Airflow of Ringside's database and of the slots for training."""
-    from airflow.models import Connection, Pool
+    from airflow.models import Pool
+    from airflow.models.connection import Connection
     from airflow.utils.session import create_session
 
     url = make_url(settings.database_url.get_secret_value())
     with create_session() as session:
-        found = session.query(Connection).filter_by(conn_id="ringside_db").one_or_none()
-        connection = found or Connection(conn_id="ringside_db")
+        rows = session.query(Connection).filter_by(conn_id=DATABASE_CONNECTION)
+        connection = rows.one_or_none() or Connection(conn_id=DATABASE_CONNECTION)
         connection.conn_type = "postgres"
         connection.description = "Ringside's PostgreSQL"
         connection.host, connection.port = url.host, url.port
@@ -65,15 +67,11 @@ def register(settings: Settings) -> None:
         connection.set_password(url.password)
         session.add(connection)
         if Pool.get_pool(TRAINING_POOL, session=session) is None:  # its owner may have resized it
+            about = "One model is fitted at a time."
             session.add(
-                Pool(
-                    pool=TRAINING_POOL,
-                    slots=1,
-                    description="One model is fitted at a time.",
-                    include_deferred=False,
-                )
+                Pool(pool=TRAINING_POOL, slots=1, description=about, include_deferred=False)
             )
-    _log.info("Airflow knows the connection ringside_db and the pool %s", TRAINING_POOL)
+    _log.info("Airflow knows connection=%s pool=%s", DATABASE_CONNECTION, TRAINING_POOL)
 
 
 if __name__ == "__main__":

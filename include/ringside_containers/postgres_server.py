@@ -33,13 +33,13 @@ def render_roles(passwords: dict[str, str]) -> str:
     lines = ["\\set ON_ERROR_STOP on"]
     for role, password in passwords.items():
         lines.append(
-            f"SELECT 'CREATE ROLE {role} LOGIN' WHERE NOT EXISTS"
+            f"SELECT 'CREATE ROLE {role} LOGIN' WHERE NOT EXISTS"  # noqa: S608 - our own names
             f" (SELECT 1 FROM pg_roles WHERE rolname = '{role}') \\gexec"
         )
         lines.append(f"ALTER ROLE {role} PASSWORD '{password}';")
     for name in DATABASES:
         lines.append(
-            f"SELECT 'CREATE DATABASE {name} OWNER {name}' WHERE NOT EXISTS"
+            f"SELECT 'CREATE DATABASE {name} OWNER {name}' WHERE NOT EXISTS"  # noqa: S608 - as above
             f" (SELECT 1 FROM pg_database WHERE datname = '{name}') \\gexec"
         )
         lines.append(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC;")
@@ -47,8 +47,8 @@ def render_roles(passwords: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
-    """Prepare the cluster and become the server; returns only when that fails."""
+def prepare() -> int:
+    """Make cluster and roles ready; returns the exit status."""
     try:
         passwords = json.loads(ROLES_FILE.read_text())
     except (OSError, ValueError) as error:
@@ -66,6 +66,13 @@ def main() -> int:
         return 1
     (DATA / "pg_hba.conf").write_text(HOST_RULES)
     set_roles(passwords)
+    return 0
+
+
+def main() -> None:
+    """Prepare, then become the server."""
+    if status := prepare():
+        sys.exit(status)
     os.execvp("postgres", ["postgres", "-D", str(DATA), *_options("*")])  # noqa: S606, S607
 
 
@@ -100,4 +107,4 @@ def _run(command: list[str], text: str = "") -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -59,12 +59,14 @@ def require_engine() -> None:
         )
     if parse_version(engine.said) < OLDEST_API:
         raise NotReadyError(
-            f"This Docker engine is too old (API {engine.said}); 20.10 (API 1.41) or newer is needed."
+            f"Docker Engine is too old (API {engine.said}); 20.10 (API 1.41) or newer is needed."
         )
     compose = ask(["docker", "compose", "version", "--short"])
     if compose.status != 0 or parse_version(compose.said) < OLDEST_COMPOSE:
         found = f"is {compose.said}" if compose.status == 0 else "is missing"
-        raise NotReadyError(f"Docker Compose {found}; 2.20 or newer is needed (docker-compose-plugin).")
+        raise NotReadyError(
+            f"Docker Compose {found}; 2.20 or newer is needed (docker-compose-plugin)."
+        )
     room = ask(["docker", "info", "--format", "{{.MemTotal}} {{.NCPU}}"])
     require_room(*map(int, room.said.split()))
 
@@ -107,9 +109,10 @@ def require_free_ports(config: dict[str, Any]) -> None:
     ours = {int(port) for port in re.findall(r":(\d+)->", held)}
     for service, port in list_ports(config):
         if port not in ours and not is_free(port):
+            part = find_part(service)
             raise NotReadyError(
                 f"Port {port} of {service} is taken on this machine. Name another one: "
-                f"RINGSIDE_{find_part(service).upper()}_PORT=…, or make up PORTS={find_part(service)}=…"
+                f"make up PORTS={part}=…, or RINGSIDE_{part.upper()}_PORT=…"
             )
 
 

@@ -1,4 +1,4 @@
-"""Stands between Airflow and the Docker engine's socket and lets through what `filter_rules` admits.
+"""Stands between Airflow and the Docker engine's socket; `filter_rules` says what may pass.
 
 `python3 -m ringside_containers.socket_filter`. One connection carries one request: it is read
 whole, judged, and written anew, so that nothing can hide behind it. Started as root, it only looks
@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from ringside_containers.filter_rules import (
     Bounds,
@@ -80,8 +81,8 @@ class SocketFilter:
         )
 
     async def _inspect(
-        self, path: str, missing: Mapping[str, object] | None = None
-    ) -> Mapping[str, object]:
+        self, path: str, missing: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
         """Ask the engine for a description.
 
         Raises:
@@ -175,8 +176,8 @@ def write_request(request: Request, *, upgrade: bool = False) -> bytes:
 async def answer(writer: asyncio.StreamWriter, status: int, message: str) -> None:
     """Answer as the engine would: the status and a message in JSON."""
     body = json.dumps({"message": message}).encode()
-    head = f"HTTP/1.1 {int(status)} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
-    head += f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    head = f"HTTP/1.1 {int(status)} {HTTPStatus(status).phrase}\r\nConnection: close\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with contextlib.suppress(OSError):
         writer.write(head.encode() + body)
         await writer.drain()

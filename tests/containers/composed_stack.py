@@ -6,8 +6,8 @@ import secrets
 import subprocess
 from pathlib import Path
 
-from processes import REPO, find_free_port
 from e2e.stack import Stack
+from processes import REPO, find_free_port
 
 CREDENTIALS = "credentials.json"
 

@@ -87,12 +87,10 @@ def test_serving_image_is_small(stack):
 
 def test_no_process_runs_as_root(stack):
     names = stack.compose("ps", "--format", "{{.Name}}").split()
-    users = {
-        name: set(stack.run("docker", "top", name, "-eo", "uid").split()[1:]) for name in names
-    }
+    listed = {name: stack.run("docker", "top", name, "-eo", "pid,uid") for name in names}
+    users = {name: set(text.split()[3::2]) for name, text in listed.items()}
 
     assert len(names) == 7
-    # The reaper that Docker puts before a container's process belongs to the same user.
     assert {name: found for name, found in users.items() if found != {"10001"}} == {}
 
 
@@ -157,7 +155,8 @@ def test_training_may_add_to_the_record_and_alter_nothing_published(stack):
         "UPDATE scores SET loss = 0",
         "INSERT INTO title_history SELECT * FROM title_history",
     ]
-    prepare = "settings = settings.model_copy(update={'database_url': settings.training_database_url})"
+    change = "{'database_url': settings.training_database_url}"
+    prepare = f"settings = settings.model_copy(update={change})"
     said = stack.run_python(
         "airflow-scheduler", WRITE.format(prepare=prepare, statements=statements)
     )

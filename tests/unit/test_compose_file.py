@@ -73,8 +73,9 @@ def test_every_service_is_bounded_and_no_image_is_pulled(compose):
 
 
 def test_env_example_names_every_variable_of_the_compose_file():
-    named = set(re.findall(r"\$\{(RINGSIDE_\w+|COMPOSE_\w+)", (ROOT / "docker-compose.yaml").read_text()))
-    documented = set(re.findall(r"^#? ?(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    used, example = (ROOT / "docker-compose.yaml").read_text(), (ROOT / ".env.example").read_text()
+    named = set(re.findall(r"\$\{(RINGSIDE_\w+|COMPOSE_\w+)", used))
+    documented = set(re.findall(r"^#? ?(\w+)=", example, re.MULTILINE))
 
     assert named - documented == set()
 
