@@ -140,7 +140,7 @@ def test_serving_may_read_the_candles_and_write_nothing(stack):
     statements = [
         "SELECT count(*) FROM candles",
         "UPDATE candles SET close = 0",
-        "INSERT INTO title_history SELECT * FROM title_history",
+        "INSERT INTO scores SELECT * FROM scores WHERE false",
         "CREATE TABLE mine ()",
     ]
     said = stack.run_python("serving", WRITE.format(prepare="", statements=statements))
@@ -150,10 +150,10 @@ def test_serving_may_read_the_candles_and_write_nothing(stack):
 
 def test_training_may_add_to_the_record_and_alter_nothing_published(stack):
     statements = [
-        "INSERT INTO forecasts SELECT * FROM forecasts WHERE false",
+        "INSERT INTO scores SELECT * FROM scores WHERE false",
         "DELETE FROM candles",
-        "UPDATE scores SET loss = 0",
-        "INSERT INTO title_history SELECT * FROM title_history",
+        "UPDATE forecasts SET q50 = 0",
+        "UPDATE title_history SET contestant = 'mine'",
     ]
     change = "{'database_url': settings.training_database_url}"
     prepare = f"settings = settings.model_copy(update={change})"
