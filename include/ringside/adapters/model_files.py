@@ -76,7 +76,7 @@ def place_files(folder: Path, files: Mapping[str, bytes]) -> Path:
             draft.chmod(0o755)
             for name, content in files.items():
                 _write_durably(draft / name, content)
-            if folder.exists():
+            if folder.is_dir():
                 _retire(folder)
             draft.replace(folder)
         finally:
