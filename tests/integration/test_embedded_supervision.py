@@ -12,7 +12,7 @@ import psutil
 import psycopg
 import pytest
 
-from conftest import find_free_port
+from processes import find_free_port
 from ringside_embedded import handover, supervision
 from ringside_embedded.choices import Choices
 from ringside_embedded.credentials import read_or_make
