@@ -95,6 +95,7 @@ def test_every_worker_serves_the_new_champion_and_the_title_is_recorded(ring, tm
     verdict_id = write_verdict(ring, first.horizon)
     with serving(ring, tmp_path / "serving.log") as service:
         settings = ring.model_copy(update={"serving_url": service.url})
+        service.wait_for_workers()
         before = ask_serving(service.url)
         change_over(settings, [verdict_id])
         after = ask_serving(service.url)
