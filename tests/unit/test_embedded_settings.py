@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from ringside.settings import Settings
 from ringside_embedded import environments
 from ringside_embedded.choices import read_choices, remember_choices, remember_ports
 from ringside_embedded.credentials import read_or_make
@@ -169,3 +170,8 @@ def test_a_disk_too_full_for_setup_is_refused_before_anything_is_made(tmp_path, 
     with pytest.raises(environments.SetupError, match="GiB of free disk"):
         environments.prepare((environments.SERVING,))
     assert [path.name for path in (tmp_path / "env").iterdir()] == ["lock"]
+
+
+def test_env_example_names_every_setting():
+    text = (ROOT / ".env.example").read_text()
+    assert [n for n in Settings.model_fields if f"\n#RINGSIDE_{n.upper()}=" not in text] == []
