@@ -60,7 +60,7 @@ def make_source(settings: Settings) -> CandleSource:
         SettingsError: the source is `file` and no folder is given.
     """
     if settings.source == "exchange":
-        return ExchangeSource(settings.venue)
+        return _make_exchange(settings, settings.venue)
     if settings.source == "file":
         if settings.source_path is None:
             raise SettingsError(
@@ -68,6 +68,21 @@ def make_source(settings: Settings) -> CandleSource:
             )
         return CandleFileSource(settings.source_path)
     return SimulatedSource(settings.simulation_seed)
+
+
+def make_sources(settings: Settings, symbol: str) -> tuple[CandleSource, ...]:
+    """Make the sources of one series in the order they are asked: authority, then fallbacks.
+
+    Raises:
+        SettingsError: the source is `file` and no folder is given.
+    """
+    if settings.source != "exchange":
+        return (make_source(settings),)
+    return tuple(_make_exchange(settings, venue) for venue in settings.venues_of(symbol))
+
+
+def _make_exchange(settings: Settings, venue: str) -> ExchangeSource:
+    return ExchangeSource(venue, stand_in=settings.stand_in_of(venue))
 
 
 def find_source(
