@@ -18,6 +18,7 @@ from ringside.errors import PermanentError
 from ringside_airflow.assets import CANDLES, TITLE
 from ringside_airflow.clock import AS_OF_KEY, begin_run, parse_instant, read_market_now
 from ringside_airflow.connections import task_settings
+from ringside_airflow.retries import WaitAsAsked
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,7 +71,7 @@ def find_windows(
     return [asdict(window) for window in windows]
 
 
-@task(map_index_template="{{ task.op_kwargs['window']['symbol'] }}")
+@task(map_index_template="{{ task.op_kwargs['window']['symbol'] }}", retry_policy=WaitAsAsked())
 @no_retry_when_permanent
 def fetch(window: dict[str, Any], as_of: str) -> str:
     """Store the closed candles of one window as a raw batch; return the batch's id."""

@@ -25,7 +25,7 @@ _PAGE = 1_000  # candles per request, where ccxt does not know how many the venu
 _TIMEOUT_S = 20.0  # of one step: connecting, or waiting for the next bytes
 _DEADLINE_S = 60.0  # of one whole answer, so that one that drips does not hold us for ever
 _PATIENCE_S = 60.0  # longest wait that a venue may ask for before we give up instead of waiting
-_WAITS = 3
+_WAITS = 3  # in a row, for one request
 # These give the newest candles before now, or before an end that is named.
 _NEEDS_END = frozenset({"binance", "binanceus", "bybit"})
 # What ccxt's own pace of Binance, in ms per unit of cost, was set for: weight per minute.
@@ -39,7 +39,12 @@ class ExchangeSource:
     """Candles of one venue; prices are what it publishes now, revisions included."""
 
     def __init__(
-        self, venue: str, client: "Exchange | None" = None, *, stand_in: str | None = None
+        self,
+        venue: str,
+        client: "Exchange | None" = None,
+        *,
+        stand_in: str | None = None,
+        pauses_s: tuple[float, ...] = (),
     ) -> None:
         """Take the ccxt id of the venue and, in tests, the ccxt client to use.
 
@@ -47,8 +52,10 @@ class ExchangeSource:
             venue: ccxt id of the venue.
             client: The ccxt client, in tests.
             stand_in: Address of a server that is asked instead of the venue.
+            pauses_s: Seconds before each further try of a request that was not answered.
         """
         self.venue = venue
+        self._pauses_s = pauses_s
         self._given_client = client
         self._stand_in = stand_in
 
@@ -118,17 +125,23 @@ class ExchangeSource:
         return self._ask(symbol, ask)
 
     def _ask(self, asked_for: str, call: Callable[[], _T]) -> _T:
-        """Make one request, and again after each short wait that the venue asks for."""
-        for _ in range(_WAITS):
+        """Make one request, and again after each pause that we take or the venue asks for."""
+        pauses, waits = iter(self._pauses_s), 0
+        while True:
             try:
                 return within(_DEADLINE_S, self.venue, asked_for, call)
             except RateLimitedError as error:
-                wait = error.retry_after_s
-                if wait is None or wait > _PATIENCE_S:
+                pause, waits = error.retry_after_s, waits + 1
+                if pause is None or pause > _PATIENCE_S or waits > _WAITS:
                     raise
-                _log.warning("waiting seconds=%.0f venue=%s reason=%s", wait, self.venue, error)
-                sleep(wait)
-        return within(_DEADLINE_S, self.venue, asked_for, call)
+                reason = str(error)
+            except SourceUnavailableError as error:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+                reason = str(error)
+            _log.warning("waiting seconds=%.0f venue=%s reason=%s", pause, self.venue, reason)
+            sleep(pause)
 
     def last_known(self, symbol: str) -> datetime | None:
         """Give None: the market is live."""
@@ -150,7 +163,10 @@ def make_client(
     import ccxt
 
     if venue not in ccxt.exchanges:
-        raise SettingsError(f"ccxt knows no exchange {venue!r}; set RINGSIDE_VENUE", venue=venue)
+        raise SettingsError(
+            f"ccxt knows no exchange {venue!r}; correct RINGSIDE_VENUE or RINGSIDE_SERIES_VENUES",
+            venue=venue,
+        )
     client: Exchange = getattr(ccxt, venue)(
         {
             "enableRateLimit": True,

@@ -13,6 +13,9 @@ from ringside.core.candles import Candles
 from ringside.errors import SettingsError
 from ringside.settings import Settings, SourceKind
 
+# Before a fallback takes a venue's place, a fault gets this long to pass.
+_PAUSES_S = (2.0, 8.0)
+
 
 class CandleSource(Protocol):
     """A market that can be asked for hourly candles as of an instant."""
@@ -78,11 +81,17 @@ def make_sources(settings: Settings, symbol: str) -> tuple[CandleSource, ...]:
     """
     if settings.source != "exchange":
         return (make_source(settings),)
-    return tuple(_make_exchange(settings, venue) for venue in settings.venues_of(symbol))
+    *replaceable, last = settings.venues_of(symbol)
+    return (
+        *(_make_exchange(settings, venue, pauses_s=_PAUSES_S) for venue in replaceable),
+        _make_exchange(settings, last),
+    )
 
 
-def _make_exchange(settings: Settings, venue: str) -> ExchangeSource:
-    return ExchangeSource(venue, stand_in=settings.stand_in_of(venue))
+def _make_exchange(
+    settings: Settings, venue: str, *, pauses_s: tuple[float, ...] = ()
+) -> ExchangeSource:
+    return ExchangeSource(venue, stand_in=settings.stand_in_of(venue), pauses_s=pauses_s)
 
 
 def find_source(
