@@ -62,12 +62,12 @@ def find_windows(
     params: Params = None, dag_run: Run = None, ti: Instance = None
 ) -> list[dict[str, Any]]:
     """List what each series lacks: new hours, gaps, and a few hours again for revisions."""
-    from ringside.jobs import ingestion
+    from ringside.jobs import windows as windows_job
 
     settings = task_settings()
     as_of = begin_run(settings, params=params, dag_run=dag_run, ti=ti)
     start, end = (parse_instant(params[k]) if params[k] else None for k in ("start", "end"))
-    windows = ingestion.find_windows(settings, as_of=as_of, start=start, end=end)
+    windows = windows_job.find_windows(settings, as_of=as_of, start=start, end=end)
     return [asdict(window) for window in windows]
 
 
@@ -76,8 +76,9 @@ def find_windows(
 def fetch(window: dict[str, Any], as_of: str) -> str:
     """Store the closed candles of one window as a raw batch; return the batch's id."""
     from ringside.jobs import ingestion
+    from ringside.jobs.windows import Window
 
-    asked = ingestion.Window(**window)
+    asked = Window(**window)
     return ingestion.fetch_window(task_settings(), asked, as_of=parse_instant(as_of)).batch_id
 
 

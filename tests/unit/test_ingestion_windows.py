@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from ringside.errors import SettingsError
-from ringside.jobs.ingestion import Window, find_windows, make_batch_id
+from ringside.jobs.ingestion import make_batch_id
+from ringside.jobs.windows import Window, find_windows
 from ringside.settings import Settings
 
 AS_OF = datetime(2025, 3, 1, 12, 0, 7, tzinfo=UTC)
