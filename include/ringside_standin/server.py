@@ -8,11 +8,10 @@ import json
 import logging
 import socket
 import struct
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import parse_qsl, urlsplit
 
 from ringside_standin.answers import Answer, Exchange
@@ -39,6 +38,7 @@ class StandInServer(ThreadingHTTPServer):
         self.exchange = exchange
         self.faults = OrderedFaults()
         self.asked: list[str] = []
+        self.is_closing = Event()
 
     @property
     def url(self) -> str:
@@ -113,7 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
             for place in range(len(body)):
                 self.wfile.write(body[place : place + 1])
                 self.wfile.flush()
-                time.sleep(_DRIP_S)
+                if self.server.is_closing.wait(_DRIP_S):
+                    return
         except OSError as error:
             _log.info("client left while the answer dripped: %s", error)
             self.close_connection = True
@@ -132,6 +133,7 @@ def serving(exchange: Exchange, *, port: int = 0) -> Iterator[StandInServer]:
         try:
             yield server
         finally:
+            server.is_closing.set()
             server.shutdown()
             thread.join()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ringside.adapters.venue_errors import mapped_errors
-from ringside.core.candles import Candles
+from ringside.core.candles import Candles, to_datetime64
 from ringside.errors import RateLimitedError, RingsideError, SettingsError, SourceUnavailableError
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def within(timeout_s: float, venue: str, asked_for: str, call: Callable[[], _T])
 
 def _to_ms(instant: datetime) -> int:
     """Give milliseconds since 1970 in UTC, as ccxt counts."""
-    return int(instant.timestamp() * 1000)
+    return int(to_datetime64(instant).astype(np.int64)) * 1000
 
 
 def _to_candles(symbol: str, rows: list[list[Any]]) -> Candles:
