@@ -14,7 +14,7 @@ from ringside.core.candles import floor_hour
 from ringside.core.windows import Span, cut_span
 from ringside.errors import SettingsError
 from ringside.jobs.ingestion import audit_batches, fetch_window, publish_batches
-from ringside.jobs.windows import CHUNK_HOURS, make_window, require_bounds
+from ringside.jobs.windows import CHUNK_HOURS, make_window, require_bounds, require_named_venues
 from ringside.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ def backfill_candles(
         StoreUnavailableError: PostgreSQL did not answer.
     """
     span = _require_window(settings, symbol, start=start, end=end, as_of=as_of)
+    require_named_venues(settings, symbol)
     # Newest first: the history never has a hole that the hourly run would rush to fill.
     chunks = cut_span(span, chunk_hours=chunk_hours)[::-1]
     _log.info(

@@ -13,7 +13,12 @@ from ringside.adapters.database import make_engine
 from ringside.adapters.release_store import ReleaseStore
 from ringside.core.candles import Candles, keep_closed, to_datetime
 from ringside.core.own_history import HISTORY_HOURS
-from ringside.errors import AuditFailedError, SourceUnavailableError, VenueBlockedError
+from ringside.errors import (
+    AuditFailedError,
+    RetryableError,
+    SourceUnavailableError,
+    VenueBlockedError,
+)
 from ringside.jobs.windows import Window
 from ringside.settings import Settings
 
@@ -225,15 +230,15 @@ def _ask_sources(
     """Ask the authoritative venue, and where it is out of reach the fallbacks the settings name."""
     from ringside.adapters.sources import make_sources
 
-    fault: SourceUnavailableError | VenueBlockedError | None = None
+    faults: list[SourceUnavailableError | VenueBlockedError] = []
     for source in make_sources(settings, symbol):
         try:
             return source.venue, source.fetch(symbol, *span, as_of)
         except (SourceUnavailableError, VenueBlockedError) as error:
             _log.warning("out of reach symbol=%s venue=%s: %s", symbol, source.venue, error)
-            fault = fault or error
-    # The authority's fault says what to do, not that of a stand-in.
-    raise fault or SourceUnavailableError(f"no source is named for {symbol}")
+            faults.append(error)
+    # Another try helps as soon as one of them may answer it.
+    raise next((fault for fault in faults if isinstance(fault, RetryableError)), faults[0])
 
 
 def _read_history(store: CandleStore, batch: RawBatch) -> Candles:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from ringside.adapters.candle_store import CandleStore
 from ringside.adapters.database import make_engine
+from ringside.adapters.venue_store import VenueStore
 from ringside.core.candles import floor_hour
 from ringside.core.windows import cut_span, group_hours, join_spans, widen_spans
 from ringside.errors import SettingsError
@@ -44,13 +45,17 @@ def find_windows(
     - A series without candles at `as_of` starts `history_days` before it.
     - Any other asks for what is new, with its last `revision_hours` published hours, so that late
       corrections are seen; and for each gap anywhere in its history, with an hour on both sides.
-      An hour that the source has answered without is asked for ever more rarely.
+      An hour that the source has answered without is asked for ever more rarely. Hours that a
+      fallback venue filled count as a gap until the authority has answered for them.
 
     Raises:
-        SettingsError: `end` without `start`, or not after it.
+        SettingsError: `end` without `start`, or not after it; or a series holds candles of a venue
+            that the settings do not name for it.
         StoreUnavailableError: PostgreSQL did not answer.
     """
     _log.info("finding windows as_of=%s start=%s end=%s", as_of, start, end)
+    for symbol in settings.series:
+        require_named_venues(settings, symbol)
     if start is not None or end is not None:
         bounds = require_bounds(start, end, as_of=as_of)
         windows = [make_window(symbol, *bounds, "asked for") for symbol in settings.series]
@@ -78,7 +83,10 @@ def _find_series_windows(
         start = end - timedelta(days=settings.history_days)
         return [make_window(symbol, start, end, "first run")]
     recent = last + HOUR - timedelta(hours=settings.revision_hours)
-    missing = store.find_missing_hours(symbol, as_of=as_of)
+    borrowed = VenueStore(make_engine(settings)).find_borrowed_hours(
+        symbol, authority=settings.venues_of(symbol)[0], as_of=as_of
+    )
+    missing = sorted({*store.find_missing_hours(symbol, as_of=as_of), *borrowed})
     gaps = widen_spans(group_hours(missing), end=end)
     pieces = [piece for gap in gaps for piece in cut_span(gap, chunk_hours=CHUNK_HOURS)]
     spans = [*pieces[-GAP_WINDOWS:], *([(recent, end)] if recent < end else [])]
@@ -90,6 +98,26 @@ def _find_series_windows(
         reason = f"{lost} missing hours" if lost else "new hours"
         windows.append(make_window(symbol, start, stop, reason))
     return windows
+
+
+def require_named_venues(settings: Settings, symbol: str) -> None:
+    """Refuse to go on with a series that holds candles of a venue the settings do not name.
+
+    Raises:
+        SettingsError: Another venue would be mixed in; the message says what to do.
+        StoreUnavailableError: PostgreSQL did not answer.
+    """
+    named = settings.venues_of(symbol)
+    held = VenueStore(make_engine(settings)).read_venues(symbol)
+    strangers = [venue for venue in held if venue not in named]
+    if strangers:
+        raise SettingsError(
+            f"{symbol} holds candles of {', '.join(strangers)}, and the settings name only"
+            f" {', '.join(named)}: two venues never mix by themselves. Name the other as a"
+            f" fallback in RINGSIDE_SERIES_VENUES (`{symbol}={'>'.join([*named, *strangers])}`),"
+            " or start anew with another state folder or `make clean`",
+            symbol=symbol,
+        )
 
 
 def require_bounds(
@@ -109,4 +137,5 @@ def require_bounds(
 
 
 def make_window(symbol: str, start: datetime, end: datetime, reason: str) -> Window:
+    """Make a window with its times as text."""
     return Window(symbol, start.isoformat(), end.isoformat(), reason)
