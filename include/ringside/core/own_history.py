@@ -92,27 +92,29 @@ def find_strangers(
 ) -> NDArray[np.bool_]:
     """Find rows that are another venue's by all signs, shape (n,).
 
-    A stretch of them starts at a broken joint, holds only rows with less than half the usual
-    volume, and ends at a joint broken the other way, or where the rows end or an hour is missing.
-    Either sign alone is no proof: markets gap, and nights are quiet.
+    A stretch of them holds only rows with less than half the usual volume. It starts at a broken
+    joint and ends at one broken the other way, or where the rows end or an hour is missing; where
+    it starts after a missing hour, only a broken joint at its end proves it. Either sign alone is
+    no proof: markets gap, and nights are quiet.
     """
     strange = np.zeros(len(candles), dtype=np.bool_)
     joints = find_joints(candles, before=before)
     is_quiet = candles.volume < _STRANGE_VOLUME_FRAC * usual.volume_median
     stretch: list[int] = []
-    side = 0.0
+    side = 0.0  # of the joint that opened the stretch; 0 where it is not at hand
     for row in np.argsort(candles.open_time, kind="stable").tolist():
         joint = joints[row]
         is_broken = bool(abs(joint) > usual.joint)
-        if stretch and (np.isnan(joint) or (is_broken and np.sign(joint) != side)):
+        is_back = is_broken and np.sign(joint) != side
+        if stretch and (is_back or (np.isnan(joint) and side)):
             strange[stretch] = True
+        if is_back and stretch:
+            stretch, is_broken = [], False
+        if not is_quiet[row]:
             stretch = []
-            is_broken = False
-        if stretch and is_quiet[row]:
+        elif np.isnan(joint) or (is_broken and not stretch):
+            stretch, side = [row], 0.0 if np.isnan(joint) else float(np.sign(joint))
+        elif stretch:
             stretch.append(row)
-        elif is_broken and is_quiet[row]:
-            stretch, side = [row], float(np.sign(joint))
-        else:
-            stretch = []
-    strange[stretch] = True
+    strange[stretch if side else []] = True
     return strange

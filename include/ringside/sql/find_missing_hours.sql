@@ -1,5 +1,6 @@
 -- Hours that lie between published candles of a symbol, have none, and are worth asking for now:
--- all but those that the source has answered without and whose next turn has not come.
+-- of each gap all hours or none, so that an answer always reaches the candles on both sides. A gap
+-- waits while the source has answered without every one of its hours and some turn has not come.
 -- Parameters: :symbol; :start (timestamptz, may be null), :as_of (timestamptz; candles that close
 -- in this span are known).
 -- Grain: one row per hour, oldest first.
@@ -11,17 +12,30 @@ WITH known AS (
     WHERE c.symbol = :symbol
         AND c.open_time >= coalesce(CAST(:start AS timestamptz), '-infinity')
         AND c.open_time <= CAST(:as_of AS timestamptz) - interval '1 hour'
+),
+gaps AS (
+    SELECT
+        k.open_time + interval '1 hour' AS first_hour,
+        k.next_open_time - interval '1 hour' AS last_hour
+    FROM known AS k
+    WHERE k.next_open_time > k.open_time + interval '1 hour'
+),
+missing AS (
+    SELECT
+        hours.open_time,
+        bool_or(o.symbol IS NULL) OVER gap AS is_new,
+        max(o.next_ask_at) OVER gap AS next_ask_at
+    FROM gaps AS g
+    CROSS JOIN LATERAL generate_series(
+        g.first_hour, g.last_hour, interval '1 hour'
+    ) AS hours (open_time)
+    LEFT JOIN outage_hours AS o
+        ON o.symbol = :symbol
+        AND o.open_time = hours.open_time
+    WINDOW gap AS (PARTITION BY g.first_hour)
 )
-SELECT hours.open_time
-FROM known AS k
-CROSS JOIN LATERAL generate_series(
-    k.open_time + interval '1 hour',
-    k.next_open_time - interval '1 hour',
-    interval '1 hour'
-) AS hours (open_time)
-LEFT JOIN outage_hours AS o
-    ON o.symbol = :symbol
-    AND o.open_time = hours.open_time
-WHERE k.next_open_time > k.open_time + interval '1 hour'
-    AND (o.symbol IS NULL OR o.next_ask_at <= CAST(:as_of AS timestamptz))
-ORDER BY hours.open_time
+SELECT m.open_time
+FROM missing AS m
+WHERE m.is_new
+    OR m.next_ask_at <= CAST(:as_of AS timestamptz)
+ORDER BY m.open_time
