@@ -59,7 +59,7 @@ def instant_param(description: str) -> Param:
     return Param(None, type=["null", "string"], format="date-time", description=description)
 
 
-def required_param(description: str, **schema: Any) -> Param:
+def required_param(description: str, **schema: str) -> Param:
     """Make a parameter of text that the form insists on."""
     return Param(type="string", minLength=1, description=description, **schema)
 

@@ -16,6 +16,7 @@ from airflow.sdk.types import (
 
 from ringside.errors import PermanentError
 from ringside_airflow.assets import CANDLES, TITLE
+from ringside_airflow.audit_keys import PAGE_KEY, name_page
 from ringside_airflow.clock import AS_OF_KEY, begin_run, parse_instant, read_market_now
 from ringside_airflow.connections import task_settings
 from ringside_airflow.retries import WaitAsAsked
@@ -84,12 +85,14 @@ def fetch(window: dict[str, Any], as_of: str) -> str:
 
 @task
 @no_retry_when_permanent
-def audit_candles(batch_ids: Iterable[str], as_of: str) -> list[str]:
-    """Audit all batches of the run in one go; return their ids."""
+def audit_candles(batch_ids: Iterable[str], as_of: str, ti: Instance = None) -> list[str]:
+    """Audit all batches of the run in one go; return their ids, leave the address of the page."""
     from ringside.jobs import ingestion
 
     fetched = list(batch_ids)
-    ingestion.audit_batches(task_settings(), fetched, as_of=parse_instant(as_of))
+    facts = ingestion.audit_batches(task_settings(), fetched, as_of=parse_instant(as_of))
+    if facts.page:
+        ti.xcom_push(key=PAGE_KEY, value=name_page(facts.page))
     return fetched
 
 

@@ -1,4 +1,4 @@
-"""The defects that real collectors stored, planted in the simulated market, through the pipeline."""
+"""Defects that real collectors stored, planted in the simulated market."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

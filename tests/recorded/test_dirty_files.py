@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dirty_market import HOUR, DirtyMarket, ingest_once
 from sqlalchemy import text
 
+from dirty_market import HOUR, DirtyMarket, ingest_once
 from ringside.adapters.candle_store import CandleStore
 from ringside.adapters.database import make_engine, transaction
 from ringside.core.candles import Candles, to_datetime64

@@ -52,10 +52,11 @@ class BatchFacts:
 
 @dataclass(frozen=True)
 class AuditFacts:
-    """What the audit of a run says, batch by batch."""
+    """What the audit of a run says, batch by batch; `page` is None where nothing was audited."""
 
     as_of: str
     batches: tuple[BatchFacts, ...]
+    page: str | None
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def audit_batches(settings: Settings, batch_ids: Sequence[str], *, as_of: dateti
     Raises:
         StoreUnavailableError: PostgreSQL did not answer.
     """
-    from ringside.adapters.audit_pages import write_audit
+    from ringside.adapters.audit_pages import write_audit, write_run_page
     from ringside.adapters.audit_suites import CANDLE_CHECKS
     from ringside.adapters.data_checks import audit_rows
 
@@ -155,7 +156,10 @@ def audit_batches(settings: Settings, batch_ids: Sequence[str], *, as_of: dateti
             "audited symbol=%s rows=%s refused=%s warnings=%s page=%s",
             audit.symbol, audit.rows, audit.refused_rows, len(audit.warnings), page,
         )  # fmt: skip
-    return AuditFacts(as_of.isoformat(), tuple(facts))
+    run_page = None
+    if audits:
+        run_page = str(write_run_page(settings.audits_dir, audits, as_of=as_of))
+    return AuditFacts(as_of.isoformat(), tuple(facts), run_page)
 
 
 def publish_batches(
