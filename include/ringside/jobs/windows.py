@@ -13,7 +13,7 @@ from ringside.errors import SettingsError
 from ringside.settings import Settings
 
 HOUR = timedelta(hours=1)
-CHUNK_HOURS = 2_000  # of a gap or a back-fill, in one window: two pages of a venue
+CHUNK_HOURS = 10_000  # of a gap or a back-fill, in one window: an audit costs the same for any
 GAP_WINDOWS = 8
 """Gaps of a series asked for in one run; the others have their turn in the runs after it."""
 
@@ -54,10 +54,11 @@ def find_windows(
         StoreUnavailableError: PostgreSQL did not answer.
     """
     _log.info("finding windows as_of=%s start=%s end=%s", as_of, start, end)
+    is_asked_for = start is not None or end is not None
+    bounds = require_bounds(start, end, as_of=as_of) if is_asked_for else None
     for symbol in settings.series:
         require_named_venues(settings, symbol)
-    if start is not None or end is not None:
-        bounds = require_bounds(start, end, as_of=as_of)
+    if bounds is not None:
         windows = [make_window(symbol, *bounds, "asked for") for symbol in settings.series]
     else:
         store = CandleStore(make_engine(settings))
