@@ -24,7 +24,7 @@ endif
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status logs up down clean setup test test-containers check fix docs bench lock python backup restore
+.PHONY: help run stop status logs up down clean setup test test-containers check fix docs bench stand-in lock python backup restore
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -58,7 +58,7 @@ clean: python ## Remove all data, after asking; the environments stay [YES=1]
 setup: python ## Make the environments, with what tests need
 	@$(BOOTSTRAP) setup
 
-TOOLS := test test-containers check fix docs bench
+TOOLS := test test-containers check fix docs bench stand-in
 $(TOOLS): export PYTHONPATH := $(CURDIR)/include:$(CURDIR)/plugins:$(CURDIR)/serving
 $(TOOLS): export OMP_WAIT_POLICY := PASSIVE
 $(TOOLS): export OMP_NUM_THREADS := 1
@@ -84,7 +84,11 @@ docs: setup ## Write the generated pages anew
 	@$(BIN)/python docs/generate.py
 
 bench: setup ## Measure the platform beside its floors
+	@$(BIN)/python tests/bench/measure_ingestion.py
 	@$(BIN)/python tests/bench/measure_platform.py
+
+stand-in: setup ## Play Binance on this machine, also its errors [DATA= SERIES= ARGS=]
+	@$(BIN)/python -m ringside_standin $(if $(DATA),--data $(DATA)) $(if $(SERIES),--series $(SERIES)) $(ARGS)
 
 # Gunicorn is held back in the platform's lock; serving needs a newer one.
 PINS := .ringside/lock-pins.txt

@@ -3,11 +3,14 @@
 RingsideError
 ├── RetryableError              the same call may succeed later
 │   ├── SourceUnavailableError    the candle source did not answer
+│   │   └── RateLimitedError        it asks us to slow down, perhaps for how long
 │   ├── StoreUnavailableError     PostgreSQL did not answer
 │   ├── RegistryUnavailableError  MLflow did not answer
 │   └── ServingUnavailableError   the serving process did not answer
 └── PermanentError              retrying cannot help
     ├── SettingsError             a setting is missing, unknown or contradicts another
+    ├── VenueBlockedError         the venue refuses this place; only another venue helps
+    ├── VenueRequestError         the venue calls our request wrong
     ├── CandleDataError           a candle file or answer cannot be read as candles
     ├── CandleGapError            candles are missing inside a required window
     ├── AuditFailedError          audited rows were refused and are in quarantine
@@ -35,6 +38,19 @@ class SourceUnavailableError(RetryableError):
     """The candle source did not answer. See docs/runbooks/source-unavailable.md."""
 
 
+class RateLimitedError(SourceUnavailableError):
+    """The venue asks us to slow down. See docs/runbooks/source-unavailable.md.
+
+    The fact `retry_after_s` is the wait it asked for in seconds, or None where it named none.
+    """
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds the venue asked us to wait; None where it named no time."""
+        wait = self.facts.get("retry_after_s")
+        return float(wait) if isinstance(wait, int | float) else None
+
+
 class StoreUnavailableError(RetryableError):
     """PostgreSQL did not answer. See docs/runbooks/store-unavailable.md."""
 
@@ -56,6 +72,20 @@ class PermanentError(RingsideError):
 
 class SettingsError(PermanentError):
     """A setting is missing, unknown, or contradicts another."""
+
+
+class VenueBlockedError(PermanentError):
+    """The venue refuses this place or has shut down: a fallback venue is asked, where one is named.
+
+    See docs/runbooks/source-unavailable.md.
+    """
+
+
+class VenueRequestError(PermanentError):
+    """The venue calls our request wrong; asking again cannot help.
+
+    See docs/runbooks/source-unavailable.md.
+    """
 
 
 class CandleDataError(PermanentError):

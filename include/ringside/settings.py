@@ -1,12 +1,15 @@
 """The one settings object. Entry points build it once and pass values down."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SourceKind = Literal["exchange", "file", "simulated"]
+_VENUE_CHAIN = re.compile(r"[^=>\s]+/[^=>\s]+=[a-z0-9]+(>[a-z0-9]+)*")
 
 SECRETS_DIR = Path("/run/secrets")
 """Where containers find secrets: one file per setting, named like its variable in lower case."""
@@ -36,6 +39,16 @@ class Settings(BaseSettings):
         None, description="Folder of Parquet or CSV candles; needed when the source is `file`."
     )
     venue: str = Field("binance", description="ccxt id of the exchange, for `exchange`.")
+    series_venues: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Venues of single series, the fallback after `>`, comma-separated:"
+        " `BTC/USDT=binance>kraken`. Other series use `RINGSIDE_VENUE`, without a fallback.",
+    )
+    venue_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Stand-ins on this machine that are asked instead of venues, comma-separated:"
+        " `binance=http://127.0.0.1:8181`.",
+    )
     simulation_seed: int = Field(7, ge=0, description="Seed of the simulated market.")
     series: Annotated[tuple[str, ...], NoDecode] = Field(
         ("BTC/USDT",), min_length=1, description="Symbols to forecast, comma-separated."
@@ -108,13 +121,64 @@ class Settings(BaseSettings):
         60, ge=5, description="Seconds all workers have to serve the new champion."
     )
 
-    @field_validator("series", "horizons", mode="before")
+    @field_validator("series", "series_venues", "venue_urls", "horizons", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         """Read `a,b` from the environment as a tuple."""
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @model_validator(mode="after")
+    def _require_venues_of_known_series(self) -> "Settings":
+        """Refuse a venue for a series that is not forecast, or named twice: a slip of the pen."""
+        named = [text.partition("=")[0].strip() for text in self.series_venues]
+        for symbol in named:
+            if symbol not in self.series:
+                raise ValueError(f"series_venues names {symbol}, which is not among the series")
+            if named.count(symbol) > 1:
+                raise ValueError(f"series_venues names {symbol} twice")
+        return self
+
+    @field_validator("series_venues")
+    @classmethod
+    def _require_venue_chains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if not _VENUE_CHAIN.fullmatch(text):
+                raise ValueError(
+                    f"{text!r} is not like `BTC/USDT=binance` or `BTC/USDT=binance>kraken`"
+                )
+            venues = text.partition("=")[2].split(">")
+            if len(set(venues)) < len(venues):
+                raise ValueError(f"{text!r} names a venue twice")
+        return value
+
+    @field_validator("venue_urls")
+    @classmethod
+    def _require_loopback(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse an outside address: candles from there would pass for the venue's own."""
+        for text in value:
+            venue, _, url = text.partition("=")
+            if not venue or urlsplit(url).hostname not in {"127.0.0.1", "localhost"}:
+                raise ValueError(
+                    f"{text!r} is not like `binance=http://127.0.0.1:8181`; only a stand-in on"
+                    " this machine can take a venue's place"
+                )
+        return value
+
+    def venues_of(self, symbol: str) -> tuple[str, ...]:
+        """Name the venues whose candles a series may hold: the authority first, then fallbacks."""
+        if self.source != "exchange":
+            return (self.source,)
+        for text in self.series_venues:
+            name, _, venues = text.partition("=")
+            if name == symbol:
+                return tuple(venues.split(">"))
+        return (self.venue,)
+
+    def stand_in_of(self, venue: str) -> str | None:
+        """Give the address of the stand-in that is asked instead of `venue`; None for the venue."""
+        return dict(text.split("=", 1) for text in self.venue_urls).get(venue)
 
     @property
     def audits_dir(self) -> Path:

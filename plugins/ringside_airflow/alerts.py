@@ -7,6 +7,8 @@ from typing import Any
 _log = logging.getLogger(__name__)
 
 RUNBOOKS = {
+    "backfill_candles": "docs/runbooks/audit-failed.md",
+    "release_quarantine": "docs/runbooks/audit-failed.md",
     "ingest_candles": "docs/runbooks/audit-failed.md",
     "issue_forecasts": "docs/runbooks/candle-gap.md",
     "train_challenger": "docs/runbooks/training-failed.md",

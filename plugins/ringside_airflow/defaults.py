@@ -59,6 +59,11 @@ def instant_param(description: str) -> Param:
     return Param(None, type=["null", "string"], format="date-time", description=description)
 
 
+def required_param(description: str, **schema: str) -> Param:
+    """Make a parameter of text that the form insists on."""
+    return Param(type="string", minLength=1, description=description, **schema)
+
+
 AS_OF_PARAM = instant_param(
     "Market time whose knowledge the run may use, with time zone. "
     "Empty: the time of the event or schedule that started it."

@@ -16,8 +16,10 @@ from airflow.sdk.types import (
 
 from ringside.errors import PermanentError
 from ringside_airflow.assets import CANDLES, TITLE
+from ringside_airflow.audit_keys import PAGE_KEY, name_page
 from ringside_airflow.clock import AS_OF_KEY, begin_run, parse_instant, read_market_now
 from ringside_airflow.connections import task_settings
+from ringside_airflow.retries import WaitAsAsked
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,33 +63,36 @@ def find_windows(
     params: Params = None, dag_run: Run = None, ti: Instance = None
 ) -> list[dict[str, Any]]:
     """List what each series lacks: new hours, gaps, and a few hours again for revisions."""
-    from ringside.jobs import ingestion
+    from ringside.jobs import windows as windows_job
 
     settings = task_settings()
     as_of = begin_run(settings, params=params, dag_run=dag_run, ti=ti)
     start, end = (parse_instant(params[k]) if params[k] else None for k in ("start", "end"))
-    windows = ingestion.find_windows(settings, as_of=as_of, start=start, end=end)
+    windows = windows_job.find_windows(settings, as_of=as_of, start=start, end=end)
     return [asdict(window) for window in windows]
 
 
-@task(map_index_template="{{ task.op_kwargs['window']['symbol'] }}")
+@task(map_index_template="{{ task.op_kwargs['window']['symbol'] }}", retry_policy=WaitAsAsked())
 @no_retry_when_permanent
 def fetch(window: dict[str, Any], as_of: str) -> str:
     """Store the closed candles of one window as a raw batch; return the batch's id."""
     from ringside.jobs import ingestion
+    from ringside.jobs.windows import Window
 
-    asked = ingestion.Window(**window)
+    asked = Window(**window)
     return ingestion.fetch_window(task_settings(), asked, as_of=parse_instant(as_of)).batch_id
 
 
 @task
 @no_retry_when_permanent
-def audit_candles(batch_ids: Iterable[str], as_of: str) -> list[str]:
-    """Audit all batches of the run in one go; return their ids."""
+def audit_candles(batch_ids: Iterable[str], as_of: str, ti: Instance = None) -> list[str]:
+    """Audit all batches of the run in one go; return their ids, leave the address of the page."""
     from ringside.jobs import ingestion
 
     fetched = list(batch_ids)
-    ingestion.audit_batches(task_settings(), fetched, as_of=parse_instant(as_of))
+    facts = ingestion.audit_batches(task_settings(), fetched, as_of=parse_instant(as_of))
+    if facts.page:
+        ti.xcom_push(key=PAGE_KEY, value=name_page(facts.page))
     return fetched
 
 

@@ -3,6 +3,8 @@
 import pytest
 
 GRAPHS = {
+    "backfill_candles": {"backfill": {"require_clean_audit"}, "require_clean_audit": set()},
+    "release_quarantine": {"release": set()},
     "ingest_candles": {
         "find_windows": {"fetch"},
         "fetch": {"audit_candles", "require_clean_audit"},
@@ -97,5 +99,9 @@ def test_dags_wait_for_each_other_through_assets(dag_bag):
         if getattr(dag.timetable, "asset_condition", None)
         for asset in dag.timetable.asset_condition.objects
     }
-    assert makes == {("candles", "ingest_candles"), ("title", "decide_title")}
+    assert makes == {
+        ("candles", "ingest_candles"),
+        ("candles", "release_quarantine"),
+        ("title", "decide_title"),
+    }
     assert waits == {("candles", "issue_forecasts"), ("title", "publish_reports")}

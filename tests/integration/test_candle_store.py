@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from builders import START, make_candles
-from ringside.adapters.candle_store import VALUES, CandleStore, PublishedBatch, RawBatch
+from ringside.adapters.audit_suites import VALUES
+from ringside.adapters.candle_store import Asked, CandleStore, RawBatch
 from ringside.adapters.database import make_engine, transaction
+from ringside.adapters.publishing import PublishedBatch
 from ringside.core.audits import BatchAudit, Finding
 from ringside.core.candles import Candles
 from ringside.errors import AuditFailedError, StoreUnavailableError
@@ -31,10 +33,12 @@ def store(engine):
 
 
 def write_audited(
-    store, candles, batch_id="a", *, refused=(), is_refused=False, as_of=LATER, venue="test"
-):
+    store, candles, batch_id="a", *, refused=(), is_refused=False, as_of=LATER, venue="test",
+    hours=10, venues=("test",),
+):  # fmt: skip
     """Write a batch raw, with an audit that refuses the rows named."""
-    store.write_batch(RawBatch(batch_id, venue, candles))
+    asked = Asked(START, START + hours * HOUR, as_of, venues)
+    store.write_batch(RawBatch(batch_id, venue, candles), asked)
     _, read_at = store.read_batches([batch_id])
     failures = tuple(Finding(row, None, "planted", f"row {row} is bad") for row in refused)
     if is_refused:
@@ -215,15 +219,39 @@ def test_a_connection_lost_while_publishing_leaves_nothing_and_a_rerun_heals(sto
 GAP = START + 5 * HOUR
 
 
-@pytest.mark.parametrize(
-    ("audited_after", "missing"), [(timedelta(hours=24), [GAP]), (timedelta(hours=25), [])]
-)
-def test_an_hour_counts_as_missing_until_the_source_answered_a_day_later(
-    store, audited_after, missing
-):
-    as_of = GAP + audited_after
-    publish(store, drop(make_candles(10), 5), as_of=as_of)
-    assert store.find_missing_hours("BTC/USDT", start=START, as_of=as_of) == missing
+@pytest.mark.parametrize(("later_h", "missing"), [(3, []), (4, [GAP])])
+def test_an_hour_the_source_lacks_has_its_turn_when_it_is_twice_as_old(store, later_h, missing):
+    publish(store, drop(make_candles(10), 5), as_of=START + 10 * HOUR)
+    as_of = START + (10 + later_h) * HOUR
+    assert store.find_missing_hours("BTC/USDT", as_of=as_of) == missing
+
+
+def test_an_answer_that_ends_before_the_gap_proves_nothing(store):
+    publish(store, make_candles(10).take(slice(6, 10)))
+    publish(store, make_candles(10).take(slice(0, 4)), "b", as_of=START + 10 * HOUR)
+    assert store.find_missing_hours("BTC/USDT", as_of=START + 11 * HOUR) == [GAP - HOUR, GAP]
+
+
+def test_an_empty_answer_is_recorded_as_asked(store, engine):
+    publish(store, drop(make_candles(10), 5), as_of=START + 10 * HOUR)
+    asked = Asked(GAP, GAP + HOUR, START + 14 * HOUR, ("test",))
+    store.write_batch(RawBatch("empty", "test", make_candles(1).take(slice(0, 0))), asked)
+    assert store.publish(["empty"]) == []
+    recorded = read_table(engine, "SELECT open_time, last_asked_at FROM outage_hours")
+    assert recorded == [(GAP, START + 14 * HOUR)]
+
+
+def test_a_fallback_fills_hours_and_the_authority_takes_them_back(store, engine):
+    both = ("main", "other")
+    whole = make_candles(10)
+    publish(store, whole.take(slice(0, 5)), "a", venue="main", venues=both)
+    foreign = replace(whole, close=whole.close * 0.999)
+    counts = publish(store, foreign, "b", venue="other", venues=both)
+    assert (counts.published, counts.revised) == (5, 0)
+    counts = publish(store, whole, "c", venue="main", venues=both)
+    assert (counts.published, counts.revised) == (0, 5)
+    assert read_table(engine, "SELECT DISTINCT venue FROM candles") == [("main",)]
+    assert_same(store.read_candles("BTC/USDT", as_of=LATER), whole)
 
 
 def test_an_hour_the_source_had_but_that_is_gone_counts_as_missing(store, engine):
@@ -233,11 +261,10 @@ def test_an_hour_the_source_had_but_that_is_gone_counts_as_missing(store, engine
     assert store.find_missing_hours("BTC/USDT", start=START, as_of=LATER) == [GAP]
 
 
-def test_an_hour_that_was_damaged_a_day_later_too_is_not_asked_for_again(store):
-    publish(store, make_candles(10), refused=[5], as_of=GAP + 2 * HOUR)
-    assert store.find_missing_hours("BTC/USDT", start=START, as_of=LATER) == [GAP]
-    publish(store, make_candles(10), "later", refused=[5])
-    assert store.find_missing_hours("BTC/USDT", start=START, as_of=LATER) == []
+def test_an_hour_that_only_came_damaged_is_recorded_as_refused(store, engine):
+    publish(store, make_candles(10), refused=[5])
+    assert store.find_missing_hours("BTC/USDT", as_of=LATER) == []
+    assert read_table(engine, "SELECT open_time, reason FROM outage_hours") == [(GAP, "refused")]
 
 
 def test_hours_before_the_first_and_after_the_last_candle_are_not_missing(store):

@@ -7,8 +7,9 @@ import pytest
 
 from builders import START, make_candles
 from ringside.adapters.audit_pages import write_audit
+from ringside.adapters.audit_suites import CANDLE_CHECKS
 from ringside.adapters.candle_store import RawBatch
-from ringside.adapters.data_checks import CHECKS, audit_rows
+from ringside.adapters.data_checks import audit_rows
 
 pytestmark = pytest.mark.integration
 
@@ -157,7 +158,7 @@ def test_no_batches_need_no_audit():
 
 def test_the_page_tells_what_was_refused_and_asks_for_nothing_outside(audits, tmp_path):
     audit = replace(audits["high below low"], symbol="<b>&BTC")
-    page = write_audit(tmp_path, audit, as_of=AS_OF, checks=[check.name for check in CHECKS])
+    page = write_audit(tmp_path, audit, as_of=AS_OF, checks=[check.name for check in CANDLE_CHECKS])
     text = page.read_text()
     assert "<h1>&lt;b&gt;&amp;BTC: 1 of 60 candles refused, the others published</h1>" in text
     assert "<td>high 99 is below low 100</td>" in text

@@ -1,147 +1,159 @@
-"""The real ccxt client against a local server that answers in Binance's form."""
+"""The real ccxt client against the stand-in exchange: paging, clock, and every way to fail."""
 
-import json
-import threading
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from datetime import timedelta
+from time import monotonic
 
+import httpx
 import pytest
 
-from ringside.adapters.exchange import ExchangeSource, find_fault, make_client
-from ringside.errors import SettingsError, SourceUnavailableError
+from builders import START, make_candles
+from ringside.adapters import exchange
+from ringside.adapters.exchange import ExchangeSource, find_fault
+from ringside.errors import (
+    RateLimitedError,
+    SettingsError,
+    SourceUnavailableError,
+    VenueBlockedError,
+)
+from ringside_standin.answers import Exchange
+from ringside_standin.faults import FAULTS
+from ringside_standin.klines import make_book
+from ringside_standin.server import serving
 
 pytestmark = pytest.mark.integration
 
-START = datetime(2025, 1, 1, tzinfo=UTC)
-HOUR_MS = 3_600_000
-START_MS = int(START.timestamp()) * 1000
-EXCHANGE_INFO = {
-    "timezone": "UTC",
-    "serverTime": START_MS,
-    "rateLimits": [],
-    "exchangeFilters": [],
-    "symbols": [
-        {
-            "symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC", "baseAssetPrecision": 8,
-            "quoteAsset": "USDT", "quotePrecision": 8, "quoteAssetPrecision": 8,
-            "orderTypes": ["LIMIT", "MARKET"], "isSpotTradingAllowed": True,
-            "isMarginTradingAllowed": False, "permissions": ["SPOT"], "filters": [],
-        }
-    ],
-}  # fmt: skip
+HOURS = 1_500
+NOW = START + timedelta(hours=HOURS - 1, minutes=20)
 
 
-def make_kline(hour):
-    opened = START_MS + hour * HOUR_MS
-    close = f"{94_000 + hour}.50000000"
-    return [
-        opened, "94000.00000000", "99999.00000000", "90000.00000000", close, "310.46121000",
-        opened + HOUR_MS - 1, "29000000.00000000", 4100, "150.00000000", "14000000.00000000", "0",
-    ]  # fmt: skip
-
-
-class Venue(BaseHTTPRequestHandler):
-    """Answers as `server.faults[path]` says, else as a sound exchange with `server.hours`."""
-
-    def do_GET(self):
-        path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
-        self.server.asked.append(path)
-        fault = self.server.faults.get(path)
-        if fault is not None:
-            return self.answer(*fault)
-        if path == "/api/v3/time":
-            return self.answer(200, json.dumps({"serverTime": START_MS}))
-        if path == "/api/v3/exchangeInfo":
-            return self.answer(200, json.dumps(EXCHANGE_INFO))
-        since, limit = int(query["startTime"][0]), int(query["limit"][0])
-        klines = [make_kline(hour) for hour in range(self.server.hours)]
-        return self.answer(200, json.dumps([k for k in klines if k[0] >= since][:limit]))
-
-    def answer(self, status, body):
-        self.send_response(status)
-        self.send_header("Content-Type", "text/html" if body[:1] == "<" else "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_):
-        """Keep quiet."""
+@pytest.fixture(scope="module")
+def candles():
+    return make_candles(HOURS)
 
 
 @pytest.fixture
-def venue(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Venue) as server:
-        server.faults, server.hours, server.asked = {}, 1_500, []
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+def venue(candles):
+    book = make_book(candles)
+    with serving(
+        Exchange({("BTCUSDT", "1h"): book}, lambda: int(NOW.timestamp() * 1000))
+    ) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
-@pytest.fixture
-def client(venue):
-    client = make_client("binance", timeout_s=5)
-    client.urls["api"]["public"] = f"http://127.0.0.1:{venue.server_port}/api/v3"
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def source(client):
-    return ExchangeSource("binance", client)
-
-
-def fetch(source, hours, symbol="BTC/USDT"):
+def fetch(venue, hours, symbol="BTC/USDT", *, as_of=None, **options):
+    source = ExchangeSource("binance", stand_in=venue.url, **options)
     end = START + timedelta(hours=hours)
-    return source.fetch(symbol, START, end, end)
+    return source.fetch(symbol, START, end, as_of or end)
 
 
-def test_two_pages_arrive_whole_with_the_venues_numbers(source, venue):
-    candles = fetch(source, 1_200)
-    assert candles.close.tolist() == [94_000.5 + hour for hour in range(1_200)]
-    assert candles.volume[0] == 310.46121
-    assert venue.asked == ["/api/v3/exchangeInfo", "/api/v3/klines", "/api/v3/klines"]
+def paths_of(venue):
+    return [asked.partition("?")[0].rpartition("/")[2] for asked in venue.asked]
 
 
-def test_symbol_that_is_not_traded_is_a_matter_of_settings(source):
+def test_two_pages_arrive_whole_with_the_venues_numbers(venue, candles):
+    fetched = fetch(venue, 1_200)
+    for name in ("open_time", "open", "high", "low", "close", "volume"):
+        assert getattr(fetched, name).tolist() == getattr(candles, name)[:1_200].tolist()
+    assert paths_of(venue) == ["exchangeInfo", "time", "klines", "klines"]
+
+
+def test_forming_candle_is_left_out_even_when_our_clock_runs_ahead(venue):
+    fetched = fetch(venue, HOURS, as_of=NOW + timedelta(days=1))
+    assert len(fetched) == HOURS - 1
+
+
+def test_symbol_that_is_not_traded_is_a_matter_of_settings(venue):
     with pytest.raises(SettingsError, match="binance does not trade NIL/USDT"):
-        fetch(source, 5, "NIL/USDT")
+        fetch(venue, 5, "NIL/USDT")
 
 
-@pytest.mark.parametrize("path", ["/api/v3/klines", "/api/v3/exchangeInfo"])
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (429, '{"code":-1003,"msg":"Too many requests."}'),
-        (418, '{"code":-1003,"msg":"Way too many requests; IP banned until 1735690000000."}'),
-        (403, "<html><head><title>ERROR: The request could not be satisfied</title></head></html>"),
-        (502, "<html>502 Bad Gateway</html>"),
-        (200, "<html>We will be back soon</html>"),
-        (500, '{"code":-1000,"msg":"An unknown error occurred while processing the request."}'),
-    ],
-)
-def test_bad_answers_are_worth_another_try(source, venue, path, status, body):
-    venue.faults[path] = (status, body)
-    with pytest.raises(SourceUnavailableError, match="binance"):
-        fetch(source, 5)
+REACTIONS = {
+    "too_many_requests": RateLimitedError,
+    "banned": RateLimitedError,
+    "restricted": VenueBlockedError,
+    "blocked": VenueBlockedError,
+    "shut_down": VenueBlockedError,
+    "internal_error": SourceUnavailableError,
+    "bad_gateway": SourceUnavailableError,
+    "maintenance": SourceUnavailableError,
+    "web_page": SourceUnavailableError,
+    "truncated": SourceUnavailableError,
+    "slow": SourceUnavailableError,
+    "reset": SourceUnavailableError,
+}
+BENIGN = {"empty", "duplicate_rows", "unsorted_rows"}
 
 
-def test_nobody_listening_is_worth_another_try(client, source):
-    client.urls["api"]["public"] = "http://127.0.0.1:9/api/v3"
+def test_every_fault_of_the_stand_in_has_its_reaction_here():
+    assert set(REACTIONS) | BENIGN == set(FAULTS)
+
+
+@pytest.mark.parametrize("path", ["klines", "exchangeInfo"])
+@pytest.mark.parametrize("fault", REACTIONS)
+def test_each_way_to_fail_has_its_reaction(venue, monkeypatch, path, fault):
+    monkeypatch.setattr(exchange, "_DEADLINE_S", 1.0)
+    venue.faults.order(fault, times=9, path=path, retry_after_s=300)
+    with pytest.raises(REACTIONS[fault], match="binance") as caught:
+        fetch(venue, 5)
+    assert type(caught.value) is REACTIONS[fault]
+    if REACTIONS[fault] is RateLimitedError:
+        assert caught.value.retry_after_s == pytest.approx(300, abs=2)
+
+
+def test_short_wait_that_the_venue_asks_for_is_kept_and_then_it_answers(venue):
+    venue.faults.order("too_many_requests", times=1, path="klines", retry_after_s=1)
+    begun = monotonic()
+    assert len(fetch(venue, 5)) == 5
+    assert monotonic() - begun >= 1
+
+
+def test_fault_that_passes_within_the_pauses_is_not_seen(venue):
+    venue.faults.order("bad_gateway", times=2, path="klines")
+    assert len(fetch(venue, 5, pauses_s=(0.0, 0.0))) == 5
+
+
+def test_outage_that_answers_with_nothing_is_no_candle_and_no_error(venue):
+    venue.faults.order("empty", path="klines")
+    assert len(fetch(venue, 5)) == 0
+
+
+@pytest.mark.parametrize("fault", ["duplicate_rows", "unsorted_rows"])
+def test_rows_twice_or_out_of_order_arrive_once_and_in_order(venue, candles, fault):
+    venue.faults.order(fault, times=9, path="klines")
+    fetched = fetch(venue, 50)
+    assert fetched.open_time.tolist() == candles.open_time[:50].tolist()
+    assert fetched.close.tolist() == candles.close[:50].tolist()
+
+
+def test_nobody_listening_is_worth_another_try():
+    source = ExchangeSource("binance", stand_in="http://127.0.0.1:9")
     with pytest.raises(SourceUnavailableError, match="binance did not answer"):
-        fetch(source, 5)
+        source.fetch("BTC/USDT", START, START + timedelta(hours=2), START + timedelta(hours=2))
 
 
-def test_one_cheap_request_tells_whether_the_venue_is_at_hand(client, venue):
-    assert find_fault("binance", timeout_s=4, client=client) is None
-    assert venue.asked == ["/api/v3/time"]
+def test_one_cheap_request_tells_whether_the_venue_is_at_hand(venue):
+    assert find_fault("binance", timeout_s=4, stand_in=venue.url) is None
+    assert paths_of(venue) == ["time"]
 
 
-def test_blocked_venue_is_not_at_hand(client, venue):
-    venue.faults["/api/v3/time"] = (451, '{"code":0,"msg":"Service unavailable"}')
-    fault = find_fault("binance", timeout_s=4, client=client)
-    assert fault.startswith("binance ")
+def test_blocked_venue_is_not_at_hand(venue):
+    venue.faults.order("restricted")
+    fault = find_fault("binance", timeout_s=4, stand_in=venue.url)
+    assert fault.startswith("binance refuses us")
     assert "451" in fault
+
+
+def test_faults_are_ordered_over_http_too(venue):
+    control = f"{venue.url}/stand-in/faults"
+    assert httpx.post(control, json={"fault": "banned"}).json() == {"ordered": "banned"}
+    answer = httpx.get(f"{venue.url}/api/v3/ping")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (418, "120")
+    assert httpx.get(f"{venue.url}/api/v3/ping").json() == {}
+    assert httpx.post(control, json={"fault": "flood"}).status_code == 400
+    assert httpx.get(f"{venue.url}/stand-in/requests").json() == ["/api/v3/ping", "/api/v3/ping"]
+
+
+def test_naive_instants_are_refused(venue):
+    source = ExchangeSource("binance", stand_in=venue.url)
+    with pytest.raises(ValueError, match="a time zone is needed"):
+        source.fetch("BTC/USDT", START.replace(tzinfo=None), NOW, NOW)

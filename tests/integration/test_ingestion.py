@@ -12,14 +12,8 @@ from builders import START, make_candles, write_candle_file
 from ringside.adapters.candle_store import CandleStore
 from ringside.adapters.database import make_engine, transaction
 from ringside.errors import AuditFailedError, SourceUnavailableError
-from ringside.jobs.ingestion import (
-    Window,
-    audit_batches,
-    fetch_window,
-    find_windows,
-    publish_batches,
-    require_clean,
-)
+from ringside.jobs.ingestion import audit_batches, fetch_window, publish_batches, require_clean
+from ringside.jobs.windows import Window, find_windows
 
 pytestmark = pytest.mark.integration
 
@@ -118,7 +112,7 @@ def test_a_forming_candle_is_dropped_before_it_is_written(market, monkeypatch):
         def fetch(self, symbol, start, end, as_of):
             return candles
 
-    monkeypatch.setattr("ringside.adapters.sources.make_source", lambda settings: Live())
+    monkeypatch.setattr("ringside.adapters.sources.make_sources", lambda *_: (Live(),))
     as_of = START + 4 * HOUR + timedelta(minutes=59)
     window = Window("BTC/USDT", START.isoformat(), (START + 5 * HOUR).isoformat(), "test")
     assert fetch_window(market, window, as_of=as_of).rows == 4
@@ -146,24 +140,65 @@ def test_a_repaired_row_is_asked_for_again_and_published(market):
     change_source(market, hours_in(bad), close=np.nan)
     ingest(market)
     write_candle_file(make_candles(DAYS * 24), market.source_path)
-    run = ingest(market, as_of=AS_OF + HOUR)
+    run = ingest(market, as_of=AS_OF + 8 * HOUR)
     assert run.windows[0].start == (bad - HOUR).isoformat()
-    assert run.published.series[0].published == 2
+    assert sum(series.published for series in run.published.series) == 9
     require_clean(market, run.ids)
 
 
-def test_what_the_source_never_had_is_asked_for_for_a_day_and_then_left_alone(market):
+def test_what_the_source_never_had_is_recorded_and_asked_for_ever_more_rarely(market):
     gap = OPEN_END - 9 * HOUR
     candles = make_candles(DAYS * 24)
     rows = np.arange(DAYS * 24)
     write_candle_file(candles.take(rows != hours_in(gap)), market.source_path)
-    starts = []
-    for hours in (0, 15, 17, 18):
+    asked = []
+    for hours in range(40):
         run = ingest(market, as_of=AS_OF + hours * HOUR)
-        starts.append(run.windows[0].start)
-    before_gap = (gap - HOUR).isoformat()
-    assert starts[1:3] == [before_gap] * 2
-    assert starts[3] == (OPEN_END + 14 * HOUR).isoformat()
+        if any(w.start <= gap.isoformat() < w.end for w in run.windows):
+            asked.append(hours)
+    # Each wait is as long as the hour is old: 8 hours at first, then twice that, then twice again.
+    assert asked == [0, 8, 24]
+    query = "SELECT open_time, venue, reason, last_asked_at FROM outage_hours"
+    assert read_table(market, query) == [(gap, "file", "absent", AS_OF + 24 * HOUR)]
+
+
+def test_an_outage_hour_that_the_source_has_after_all_is_published_and_struck_off(market):
+    gap = OPEN_END - 9 * HOUR
+    candles = make_candles(DAYS * 24)
+    write_candle_file(candles.take(np.arange(DAYS * 24) != hours_in(gap)), market.source_path)
+    ingest(market)
+    write_candle_file(candles, market.source_path)
+    ingest(market, as_of=AS_OF + 8 * HOUR)
+    assert read_table(market, "SELECT * FROM outage_hours") == []
+    assert len(read_table(market, f"SELECT * FROM candles WHERE open_time = '{gap}'")) == 1
+
+
+def test_gaps_anywhere_in_the_history_are_found_and_healed(market):
+    ingest(market)
+    with transaction(make_engine(market)) as connection:
+        lost = "open_time IN (:a, :b, :c)"
+        values = {
+            "a": OPEN_END - 700 * HOUR,
+            "b": OPEN_END - 699 * HOUR,
+            "c": OPEN_END - 300 * HOUR,
+        }
+        connection.execute(text(f"DELETE FROM candles WHERE {lost}"), values)
+    run = ingest(market, as_of=AS_OF + HOUR)
+    spans = [(w.start, w.end, w.reason) for w in run.windows]
+    assert spans == [
+        (
+            (OPEN_END - 701 * HOUR).isoformat(),
+            (OPEN_END - 697 * HOUR).isoformat(),
+            "2 missing hours",
+        ),
+        (
+            (OPEN_END - 301 * HOUR).isoformat(),
+            (OPEN_END - 298 * HOUR).isoformat(),
+            "1 missing hours",
+        ),
+        ((OPEN_END - 3 * HOUR).isoformat(), (OPEN_END + HOUR).isoformat(), "new hours"),
+    ]
+    assert sum(series.published for series in run.published.series) == 4
 
 
 def test_two_runs_at_the_same_time_leave_each_candle_once(market):
@@ -202,7 +237,7 @@ def test_a_source_that_is_down_leaves_the_store_as_it_was(market, monkeypatch):
         def fetch(self, symbol, start, end, as_of):
             raise SourceUnavailableError("down does not answer")
 
-    monkeypatch.setattr("ringside.adapters.sources.make_source", lambda settings: Down())
+    monkeypatch.setattr("ringside.adapters.sources.make_sources", lambda *_: (Down(),))
     with pytest.raises(SourceUnavailableError):
         ingest(market)
     assert read_table(market, "SELECT * FROM raw_candles") == []

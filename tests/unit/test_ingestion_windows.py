@@ -2,14 +2,21 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from ringside.adapters.venue_store import VenueStore
 from ringside.errors import SettingsError
-from ringside.jobs.ingestion import Window, find_windows, make_batch_id
+from ringside.jobs.ingestion import make_batch_id
+from ringside.jobs.windows import Window, find_windows
 from ringside.settings import Settings
 
 AS_OF = datetime(2025, 3, 1, 12, 0, 7, tzinfo=UTC)
 SETTINGS = Settings(
     database_url="postgresql+psycopg://nobody@127.0.0.1:9/none", series="BTC/USDT,ETH/USDT"
 )
+
+
+@pytest.fixture(autouse=True)
+def _empty_store(monkeypatch):
+    monkeypatch.setattr(VenueStore, "read_venues", lambda self, symbol: [])
 
 
 def ask(start, end=None, *, as_of=AS_OF):

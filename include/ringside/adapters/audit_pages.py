@@ -1,5 +1,6 @@
 """Writes each audit as a JSON file and as one self-contained page for people."""
 
+import hashlib
 import html
 import json
 from collections import Counter
@@ -41,6 +42,31 @@ def write_audit(folder: Path, audit: BatchAudit, *, as_of: datetime, checks: Seq
     _write_whole(folder / f"{audit.batch_id}.json", json.dumps(facts, indent=1))
     page = folder / f"{audit.batch_id}.html"
     _write_whole(page, render_page(audit, as_of=as_of, checks=checks))
+    return page
+
+
+def write_run_page(folder: Path, audits: Sequence[BatchAudit], *, as_of: datetime) -> Path:
+    """Write the page of all audits of one run, each linked to its own page.
+
+    The name comes from the batches, so that auditing them again writes the same file.
+    """
+    key = hashlib.sha256(" ".join(sorted(a.batch_id for a in audits)).encode()).hexdigest()[:8]
+    claim = f"{sum(audit.refused_rows for audit in audits):,} rows refused in {len(audits)} batches"
+    rows = "\n".join(
+        f'<tr><td><a href="{html.escape(audit.batch_id)}.html">{html.escape(audit.batch_id)}</a>'
+        f"</td><td>{html.escape(_render_claim(audit))}</td><td>{len(audit.warnings):,}</td></tr>"
+        for audit in sorted(audits, key=lambda each: (-each.refused_rows, each.batch_id))
+    )
+    page = folder / f"run_{as_of:%Y%m%dT%H%M%S}_{key}.html"
+    _write_whole(
+        page,
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{claim}</title><style>{_STYLE}</style></head><body>\n<h1>{claim}</h1>\n"
+        f"<table><thead><tr><th>batch</th><th>outcome</th><th>warnings</th></tr></thead>"
+        f"<tbody>\n{rows}\n</tbody></table>\n"
+        f"<footer>As of {as_of:%Y-%m-%d %H:%M:%S} UTC.</footer></body></html>\n",
+    )
     return page
 
 

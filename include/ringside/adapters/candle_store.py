@@ -25,15 +25,22 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from ringside.adapters.database import read_query, transaction
+from ringside.adapters.audit_suites import VALUES
+from ringside.adapters.database import lock, read_query, transaction
+from ringside.adapters.publishing import (
+    PublishedBatch,
+    find_empty_answers,
+    publish_batch,
+    require_audited,
+    settle_outages,
+)
 from ringside.adapters.tables import audits as audits_table
 from ringside.adapters.tables import candles as candles_table
-from ringside.adapters.tables import quarantined_candles, raw_candles
+from ringside.adapters.tables import fetches, raw_candles
 from ringside.core.audits import BatchAudit, Finding
 from ringside.core.candles import HOUR, Candles, to_datetime, to_datetime64
-from ringside.errors import AuditFailedError
+from ringside.core.windows import Span
 
-VALUES = ("open", "high", "low", "close", "volume")
 _COPY_RAW = """COPY raw_candles (
     batch_id, row_number, symbol, venue, open_time, open, high, low, close, volume, ingested_at
 ) FROM STDIN"""
@@ -49,15 +56,16 @@ class RawBatch:
 
 
 @dataclass(frozen=True)
-class PublishedBatch:
-    """What publishing one batch did, in rows."""
+class Asked:
+    """What the source was asked for: open times in [start, end), as of an instant.
 
-    batch_id: str
-    symbol: str
-    published: int
-    revised: int
-    unchanged: int
-    quarantined: int
+    `venues` may fill the series, the authority first; a later one never replaces an earlier one.
+    """
+
+    start: datetime
+    end: datetime
+    as_of: datetime
+    venues: tuple[str, ...]
 
 
 class CandleStore:
@@ -66,11 +74,20 @@ class CandleStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def write_batch(self, batch: RawBatch) -> None:
-        """Write a batch as fetched; one that was written before is replaced whole."""
+    def write_batch(self, batch: RawBatch, asked: Asked | None = None) -> None:
+        """Write a batch as fetched; one that was written before is replaced whole.
+
+        The very same rows again change nothing, so that they need no second audit.
+
+        With `asked` the hours that the answer lacks are known, and recorded when it is published.
+        """
         candles = batch.candles
         with transaction(self._engine) as connection:
-            _lock(connection, "batch", [batch.batch_id])
+            lock(connection, "batch", [batch.batch_id])
+            if asked is not None:
+                _write_fetch(connection, batch, asked)
+            if _is_written(connection, batch):
+                return
             connection.execute(delete(raw_candles).where(raw_candles.c.batch_id == batch.batch_id))
             ingested_at = connection.execute(select(func.clock_timestamp())).scalar_one()
             columns = [[_to_null(v) for v in getattr(candles, name).tolist()] for name in VALUES]
@@ -93,7 +110,7 @@ class CandleStore:
             .order_by(raw_candles.c.batch_id, raw_candles.c.row_number)
         )
         with transaction(self._engine) as connection:
-            _lock(connection, "batch", batch_ids)
+            lock(connection, "batch", batch_ids)
             read_at = connection.execute(select(func.clock_timestamp())).scalar_one()
             rows = connection.execute(query).all()
         batches = []
@@ -130,11 +147,15 @@ class CandleStore:
             AuditFailedError: A batch was not audited, or was fetched again after its audit.
         """
         with transaction(self._engine) as connection:
-            _lock(connection, "batch", batch_ids)
-            symbols = _require_audited(connection, batch_ids)
+            lock(connection, "batch", batch_ids)
+            symbols = require_audited(connection, batch_ids)
+            empty = find_empty_answers(connection, batch_ids)
             # Two runs that publish the same symbol take turns; the order rules out a deadlock.
-            _lock(connection, "publish", symbols.values())
-            return [_publish(connection, batch, symbols[batch]) for batch in sorted(symbols)]
+            lock(connection, "publish", [*symbols.values(), *empty.values()])
+            done = [publish_batch(connection, batch, symbols[batch]) for batch in sorted(symbols)]
+            for batch in sorted(empty):
+                settle_outages(connection, batch)
+            return done
 
     def read_failures(self, batch_ids: Sequence[str]) -> dict[str, tuple[str, list[Finding]]]:
         """Read, for each batch with refused rows, its symbol and what the audit found."""
@@ -181,63 +202,57 @@ class CandleStore:
         return last
 
     def find_missing_hours(
-        self, symbol: str, *, start: datetime, as_of: datetime
+        self, symbol: str, *, as_of: datetime, start: datetime | None = None
     ) -> list[datetime]:
-        """Find hours between published candles from `start` on that are worth asking for again.
+        """Find hours between published candles that are worth asking for now, oldest first.
 
-        An hour counts as answered, and is left out, once a batch that was audited a day or more
-        after it closed had candles before and after it but no sound one for it.
+        An hour that the source has answered without waits for its turn in `outage_hours`.
         """
         values = {"symbol": symbol, "start": start, "as_of": as_of}
         with transaction(self._engine) as connection:
             rows = connection.execute(read_query("find_missing_hours"), values)
             return list(rows.scalars())
 
-
-def _publish(connection: Connection, batch_id: str, symbol: str) -> PublishedBatch:
-    """Publish one audited batch; the caller holds the locks."""
-    key = {"batch_id": batch_id}
-    old = quarantined_candles.c.batch_id == batch_id
-    connection.execute(delete(quarantined_candles).where(old))
-    quarantined = connection.execute(read_query("quarantine_batch"), key).rowcount
-    counts = connection.execute(read_query("publish_batch"), key).one()
-    is_of_batch = raw_candles.c.batch_id == batch_id
-    rows = connection.execute(select(func.count()).where(is_of_batch)).scalar_one()
-    unchanged = rows - quarantined - counts.published - counts.revised
-    return PublishedBatch(
-        batch_id, symbol, counts.published, counts.revised, unchanged, quarantined
-    )
+    def count_settled_hours(self, symbol: str, span: Span, *, as_of: datetime) -> int:
+        """Count the hours of a span that have a candle or are not worth asking for now."""
+        values = {"symbol": symbol, "start": span[0], "end": span[1], "as_of": as_of}
+        with transaction(self._engine) as connection:
+            query = read_query("count_settled_hours")
+            return int(connection.execute(query, values).scalar_one())
 
 
-def _require_audited(connection: Connection, batch_ids: Sequence[str]) -> dict[str, str]:
-    """Give the symbol of each batch that has rows; refuse one whose rows no audit has seen."""
-    audited_at = func.max(audits_table.c.audited_at)
+def _is_written(connection: Connection, batch: RawBatch) -> bool:
+    """Say whether the batch stands there already, row by row and from the same venue."""
     query = (
-        select(
-            raw_candles.c.batch_id,
-            func.max(raw_candles.c.symbol).label("symbol"),
-            (audited_at > func.max(raw_candles.c.ingested_at)).label("is_audited"),
-        )
-        .outerjoin(audits_table, audits_table.c.batch_id == raw_candles.c.batch_id)
-        .where(raw_candles.c.batch_id.in_(batch_ids))
-        .group_by(raw_candles.c.batch_id)
+        select(raw_candles.c.venue, *_numbers_of(raw_candles))
+        .where(raw_candles.c.batch_id == batch.batch_id)
+        .order_by(raw_candles.c.row_number)
     )
     rows = connection.execute(query).all()
-    unseen = sorted(row.batch_id for row in rows if not row.is_audited)
-    if unseen:
-        raise AuditFailedError(
-            f"nothing is published: batch {unseen[0]} was not audited since it was last fetched;"
-            " run the audit again, then publish",
-            batch_ids=unseen,
-        )
-    return {row.batch_id: row.symbol for row in rows}
+    if len(rows) != len(batch.candles) or {row[0] for row in rows} - {batch.venue}:
+        return False
+    old, new = _to_candles(batch.candles.symbol, [row[1:] for row in rows]), batch.candles
+    return bool(np.array_equal(old.open_time, new.open_time)) and all(
+        np.array_equal(getattr(old, name), getattr(new, name), equal_nan=True) for name in VALUES
+    )
 
 
-def _lock(connection: Connection, kind: str, names: Iterable[str]) -> None:
-    """Hold the advisory locks of `names` until the transaction ends, taken in one order."""
-    for name in sorted(set(names)):
-        key = func.hashtextextended(f"ringside {kind} {name}", 0)
-        connection.execute(select(func.pg_advisory_xact_lock(key)))
+def _write_fetch(connection: Connection, batch: RawBatch, asked: Asked) -> None:
+    """Write or replace what was asked for."""
+    values = {
+        "symbol": batch.candles.symbol,
+        "venue": batch.venue,
+        "venues": list(asked.venues),
+        "start_time": asked.start,
+        "end_time": asked.end,
+        "as_of": asked.as_of,
+        "rows": len(batch.candles),
+    }
+    connection.execute(
+        insert(fetches)
+        .values(batch_id=batch.batch_id, **values)
+        .on_conflict_do_update(index_elements=["batch_id"], set_=values)
+    )
 
 
 def _is_closed(symbol: str, as_of: datetime) -> ColumnElement[bool]:

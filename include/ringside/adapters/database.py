@@ -1,11 +1,21 @@
 """How Ringside reaches its PostgreSQL: the engine, and the door its failures come through."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-from sqlalchemy import Connection, Engine, NullPool, TextClause, create_engine, make_url, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    NullPool,
+    TextClause,
+    create_engine,
+    func,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -76,6 +86,13 @@ def transaction(engine: Engine) -> Iterator[Connection]:
             port=url.port,
             database=url.database,
         ) from error
+
+
+def lock(connection: Connection, kind: str, names: Iterable[str]) -> None:
+    """Hold the advisory locks of `names` until the transaction ends, taken in one order."""
+    for name in sorted(set(names)):
+        key = func.hashtextextended(f"ringside {kind} {name}", 0)
+        connection.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 def read_query(name: str) -> TextClause:

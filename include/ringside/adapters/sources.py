@@ -13,6 +13,9 @@ from ringside.core.candles import Candles
 from ringside.errors import SettingsError
 from ringside.settings import Settings, SourceKind
 
+# Before a fallback takes a venue's place, a fault gets this long to pass.
+_PAUSES_S = (2.0, 8.0)
+
 
 class CandleSource(Protocol):
     """A market that can be asked for hourly candles as of an instant."""
@@ -60,7 +63,7 @@ def make_source(settings: Settings) -> CandleSource:
         SettingsError: the source is `file` and no folder is given.
     """
     if settings.source == "exchange":
-        return ExchangeSource(settings.venue)
+        return _make_exchange(settings, settings.venue)
     if settings.source == "file":
         if settings.source_path is None:
             raise SettingsError(
@@ -68,6 +71,27 @@ def make_source(settings: Settings) -> CandleSource:
             )
         return CandleFileSource(settings.source_path)
     return SimulatedSource(settings.simulation_seed)
+
+
+def make_sources(settings: Settings, symbol: str) -> tuple[CandleSource, ...]:
+    """Make the sources of one series in the order they are asked: authority, then fallbacks.
+
+    Raises:
+        SettingsError: the source is `file` and no folder is given.
+    """
+    if settings.source != "exchange":
+        return (make_source(settings),)
+    *replaceable, last = settings.venues_of(symbol)
+    return (
+        *(_make_exchange(settings, venue, pauses_s=_PAUSES_S) for venue in replaceable),
+        _make_exchange(settings, last),
+    )
+
+
+def _make_exchange(
+    settings: Settings, venue: str, *, pauses_s: tuple[float, ...] = ()
+) -> ExchangeSource:
+    return ExchangeSource(venue, stand_in=settings.stand_in_of(venue), pauses_s=pauses_s)
 
 
 def find_source(

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Identity,
+    Index,
     Integer,
     MetaData,
     Numeric,
@@ -40,6 +41,35 @@ raw_candles = Table(
     Column("ingested_at", _Instant, nullable=False),
 )
 
+# One row per answer of a source, also of an empty one: the hours in [start_time, end_time) were
+# asked for. `venues` names the authoritative venue first, then the fallbacks the settings allow.
+fetches = Table(
+    "fetches",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("symbol", Text, nullable=False),
+    Column("venue", Text, nullable=False),
+    Column("venues", JSONB, nullable=False),
+    Column("start_time", _Instant, nullable=False),
+    Column("end_time", _Instant, nullable=False),
+    Column("as_of", _Instant, nullable=False),
+    Column("rows", Integer, nullable=False),
+)
+
+# Hours that a source was asked for and answered without, until it has them. All times are market
+# time. The older the hour, the later `next_ask_at`.
+outage_hours = Table(
+    "outage_hours",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("open_time", _Instant, primary_key=True),
+    Column("venue", Text, nullable=False),
+    Column("reason", Text, nullable=False),  # absent, refused
+    Column("first_asked_at", _Instant, nullable=False),
+    Column("last_asked_at", _Instant, nullable=False),
+    Column("next_ask_at", _Instant, nullable=False),
+)
+
 # One row per audited batch; `failures` lists {row_number, open_time, expectation, reason}.
 audits = Table(
     "audits",
@@ -67,6 +97,17 @@ quarantined_candles = Table(
     Column("quarantined_at", _Instant, nullable=False),
 )
 
+# Who let a quarantined row through, and why; the row itself stays in quarantine as evidence.
+releases = Table(
+    "releases",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("row_number", Integer, primary_key=True),
+    Column("released_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("released_at", _Instant, nullable=False),
+)
+
 candles = Table(
     "candles",
     metadata,
@@ -76,6 +117,34 @@ candles = Table(
     Column("venue", Text, nullable=False),
     Column("batch_id", Text, nullable=False),
     Column("published_at", _Instant, nullable=False),
+)
+
+# Values of auxiliary series. `time` is the stamp of the source (start of the bar or session),
+# `known_at` the instant from which the value may be used.
+observations = Table(
+    "observations",
+    metadata,
+    Column("series", Text, primary_key=True),
+    Column("time", _Instant, primary_key=True),
+    Column("known_at", _Instant, nullable=False),
+    Column("value", Double, nullable=False),
+    Column("venue", Text, nullable=False),
+    Column("published_at", _Instant, nullable=False),
+    Index("observations_by_known_at", "series", "known_at"),
+)
+
+quarantined_observations = Table(
+    "quarantined_observations",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("row_number", Integer, primary_key=True),
+    Column("series", Text, nullable=False),
+    Column("time", _Instant, nullable=False),
+    Column("known_at", _Instant, nullable=False),
+    Column("value", Double, nullable=True),
+    Column("venue", Text, nullable=False),
+    Column("reasons", JSONB, nullable=False),
+    Column("quarantined_at", _Instant, nullable=False),
 )
 
 # Append-only (a trigger refuses UPDATE and DELETE); `row_hash` chains the rows of one symbol.

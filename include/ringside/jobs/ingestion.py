@@ -1,4 +1,4 @@
-"""Candles from their source to the published table: find windows, fetch, audit, publish.
+"""Candles from their source to the published table: fetch, audit, publish.
 
 All facts are plain values (times as ISO 8601 text), so that they pass between tasks as JSON.
 """
@@ -6,28 +6,23 @@ All facts are plain values (times as ISO 8601 text), so that they pass between t
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from ringside.adapters.candle_store import CandleStore, RawBatch
+from ringside.adapters.candle_store import Asked, CandleStore, RawBatch
 from ringside.adapters.database import make_engine
-from ringside.core.candles import floor_hour, keep_closed
-from ringside.errors import AuditFailedError, SettingsError
+from ringside.adapters.release_store import ReleaseStore
+from ringside.core.candles import Candles, keep_closed, to_datetime
+from ringside.core.own_history import HISTORY_HOURS
+from ringside.errors import (
+    AuditFailedError,
+    RetryableError,
+    SourceUnavailableError,
+    VenueBlockedError,
+)
+from ringside.jobs.windows import Window
 from ringside.settings import Settings
 
-GAP_DAYS = 30
-HOUR = timedelta(hours=1)
-
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Window:
-    """Hours of one series to ask the source for: `open_time` in [start, end)."""
-
-    symbol: str
-    start: str
-    end: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -57,10 +52,11 @@ class BatchFacts:
 
 @dataclass(frozen=True)
 class AuditFacts:
-    """What the audit of a run says, batch by batch."""
+    """What the audit of a run says, batch by batch; `page` is None where nothing was audited."""
 
     as_of: str
     batches: tuple[BatchFacts, ...]
+    page: str | None
 
 
 @dataclass(frozen=True)
@@ -84,44 +80,6 @@ class PublishFacts:
     series: tuple[SeriesFacts, ...]
 
 
-def find_windows(
-    settings: Settings,
-    *,
-    as_of: datetime,
-    start: datetime | None = None,
-    end: datetime | None = None,
-) -> list[Window]:
-    """Find what each series has to be asked for; a series with nothing to ask for has no window.
-
-    With `start` every series gets [start, end), cut to full hours and to what has closed at
-    `as_of`. Without it, one window per series that always ends at the hour of `as_of`:
-
-    - A series without candles at `as_of` starts `history_days` before it.
-    - Any other starts at its last `revision_hours` published hours, so that late corrections are
-      seen, or earlier, at the candle before the first missing hour of the last 30 days. A missing
-      hour counts until the source has answered without it a day or more after it closed: what a
-      venue never had is not asked for for ever.
-
-    Raises:
-        SettingsError: `end` without `start`, or not after it.
-        StoreUnavailableError: PostgreSQL did not answer.
-    """
-    _log.info("finding windows as_of=%s start=%s end=%s", as_of, start, end)
-    if start is not None or end is not None:
-        bounds = _require_bounds(start, end, as_of=as_of)
-        windows = [_make_window(symbol, *bounds, "asked for") for symbol in settings.series]
-    else:
-        store = CandleStore(make_engine(settings))
-        found = [_find_window(settings, store, symbol, as_of) for symbol in settings.series]
-        windows = [window for window in found if window is not None]
-    for window in windows:
-        _log.info(
-            "window symbol=%s start=%s end=%s reason=%s",
-            window.symbol, window.start, window.end, window.reason,
-        )  # fmt: skip
-    return windows
-
-
 def fetch_window(settings: Settings, window: Window, *, as_of: datetime) -> FetchFacts:
     """Fetch one window and write it raw, without candles that were still forming at `as_of`.
 
@@ -132,20 +90,26 @@ def fetch_window(settings: Settings, window: Window, *, as_of: datetime) -> Fetc
         CandleDataError: What it answered cannot be read as candles.
         StoreUnavailableError: PostgreSQL did not answer.
     """
-    from ringside.adapters.sources import make_source
-
-    source = make_source(settings)
     start, end = datetime.fromisoformat(window.start), datetime.fromisoformat(window.end)
     _log.info(
-        "fetching symbol=%s start=%s end=%s venue=%s as_of=%s",
-        window.symbol, window.start, window.end, source.venue, as_of,
+        "fetching symbol=%s start=%s end=%s as_of=%s",
+        window.symbol, window.start, window.end, as_of,
     )  # fmt: skip
-    candles = keep_closed(source.fetch(window.symbol, start, end, as_of), as_of)
+    venue, answer = _ask_sources(settings, window.symbol, (start, end), as_of)
+    candles = keep_closed(answer, as_of)
     batch_id = make_batch_id(window, as_of=as_of)
-    CandleStore(make_engine(settings)).write_batch(RawBatch(batch_id, source.venue, candles))
+    asked = Asked(start, end, as_of, settings.venues_of(window.symbol))
+    CandleStore(make_engine(settings)).write_batch(RawBatch(batch_id, venue, candles), asked)
     level = logging.INFO if len(candles) else logging.WARNING
-    _log.log(level, "fetched rows=%s symbol=%s batch=%s", len(candles), window.symbol, batch_id)
-    return FetchFacts(batch_id, window.symbol, window.start, window.end, len(candles), source.venue)
+    _log.log(
+        level,
+        "fetched rows=%s symbol=%s venue=%s batch=%s",
+        len(candles),
+        window.symbol,
+        venue,
+        batch_id,
+    )
+    return FetchFacts(batch_id, window.symbol, window.start, window.end, len(candles), venue)
 
 
 def audit_batches(settings: Settings, batch_ids: Sequence[str], *, as_of: datetime) -> AuditFacts:
@@ -156,18 +120,25 @@ def audit_batches(settings: Settings, batch_ids: Sequence[str], *, as_of: dateti
     Raises:
         StoreUnavailableError: PostgreSQL did not answer.
     """
-    from ringside.adapters.audit_pages import write_audit
-    from ringside.adapters.data_checks import CHECKS, audit_rows
+    from ringside.adapters.audit_pages import write_audit, write_run_page
+    from ringside.adapters.audit_suites import CANDLE_CHECKS
+    from ringside.adapters.data_checks import audit_rows
 
     _log.info("auditing batches=%s as_of=%s", len(batch_ids), as_of)
     store = CandleStore(make_engine(settings))
     batches, read_at = store.read_batches(batch_ids)
     symbols = {batch.candles.symbol for batch in batches}
-    newest = {symbol: store.read_last_open_time(symbol, as_of=as_of) for symbol in symbols}
-    audits = audit_rows(batches, as_of=as_of, newest=newest)
+    audits = audit_rows(
+        batches,
+        as_of=as_of,
+        newest={symbol: store.read_last_open_time(symbol, as_of=as_of) for symbol in symbols},
+        histories={batch.batch_id: _read_history(store, batch) for batch in batches},
+        venues={symbol: settings.venues_of(symbol) for symbol in symbols},
+    )
+    audits = ReleaseStore(make_engine(settings)).excuse_released(audits)
     store.write_audits(audits, as_of=as_of, audited_at=read_at)
     facts = []
-    names = [check.name for check in CHECKS]
+    names = [check.name for check in CANDLE_CHECKS]
     for audit in audits:
         page = write_audit(settings.audits_dir, audit, as_of=as_of, checks=names)
         facts.append(
@@ -185,7 +156,10 @@ def audit_batches(settings: Settings, batch_ids: Sequence[str], *, as_of: dateti
             "audited symbol=%s rows=%s refused=%s warnings=%s page=%s",
             audit.symbol, audit.rows, audit.refused_rows, len(audit.warnings), page,
         )  # fmt: skip
-    return AuditFacts(as_of.isoformat(), tuple(facts))
+    run_page = None
+    if audits:
+        run_page = str(write_run_page(settings.audits_dir, audits, as_of=as_of))
+    return AuditFacts(as_of.isoformat(), tuple(facts), run_page)
 
 
 def publish_batches(
@@ -254,38 +228,24 @@ def make_batch_id(window: Window, *, as_of: datetime) -> str:
     return f"{symbol}_{start:%Y%m%dT%H}_{end:%Y%m%dT%H}_at_{known:%Y%m%dT%H%M%S}"
 
 
-def _find_window(
-    settings: Settings, store: CandleStore, symbol: str, as_of: datetime
-) -> Window | None:
-    end = floor_hour(as_of.astimezone(UTC))
-    last = store.read_last_open_time(symbol, as_of=as_of)
-    if last is None:
-        start = end - timedelta(days=settings.history_days)
-        return _make_window(symbol, start, end, "first run")
-    recent = last + HOUR - timedelta(hours=settings.revision_hours)
-    missing = store.find_missing_hours(symbol, start=end - timedelta(days=GAP_DAYS), as_of=as_of)
-    if missing and missing[0] < recent:
-        # With the candle before the gap, the answer shows that the source spans the gap.
-        before = store.read_last_open_time(symbol, as_of=missing[0]) or missing[0]
-        return _make_window(symbol, before, end, f"{len(missing)} missing hours")
-    return _make_window(symbol, recent, end, "new hours") if recent < end else None
+def _ask_sources(
+    settings: Settings, symbol: str, span: tuple[datetime, datetime], as_of: datetime
+) -> tuple[str, Candles]:
+    """Ask the authoritative venue, and where it is out of reach the fallbacks the settings name."""
+    from ringside.adapters.sources import make_sources
+
+    faults: list[SourceUnavailableError | VenueBlockedError] = []
+    for source in make_sources(settings, symbol):
+        try:
+            return source.venue, source.fetch(symbol, *span, as_of)
+        except (SourceUnavailableError, VenueBlockedError) as error:
+            _log.warning("out of reach symbol=%s venue=%s: %s", symbol, source.venue, error)
+            faults.append(error)
+    # Another try helps as soon as one of them may answer it.
+    raise next((fault for fault in faults if isinstance(fault, RetryableError)), faults[0])
 
 
-def _require_bounds(
-    start: datetime | None, end: datetime | None, *, as_of: datetime
-) -> tuple[datetime, datetime]:
-    """Cut the bounds that were asked for to full hours in UTC, none of them after `as_of`."""
-    if start is None:
-        raise SettingsError("an end without a start names no window; give both")
-    first = floor_hour(start.astimezone(UTC))
-    last = min(floor_hour((end or as_of).astimezone(UTC)), floor_hour(as_of.astimezone(UTC)))
-    if first >= last:
-        raise SettingsError(
-            f"the window is empty: start {first.isoformat()} is not before {last.isoformat()},"
-            " the end that was given or the last full hour",
-        )
-    return first, last
-
-
-def _make_window(symbol: str, start: datetime, end: datetime, reason: str) -> Window:
-    return Window(symbol, start.isoformat(), end.isoformat(), reason)
+def _read_history(store: CandleStore, batch: RawBatch) -> Candles:
+    """Read the published month before a batch: what is usual, and the last published close."""
+    first = to_datetime(batch.candles.open_time.min())
+    return store.read_candles(batch.candles.symbol, as_of=first, count=HISTORY_HOURS)

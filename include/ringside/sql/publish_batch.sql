@@ -1,6 +1,7 @@
 -- Publish the rows of one audited batch that the audit let through. A candle that is published
 -- already changes only when a value differs and the row was fetched after it was published: a
--- batch that comes late never undoes a newer one. The caller holds the symbol's advisory lock.
+-- batch that comes late never undoes a newer one. A fallback venue fills hours and never replaces a
+-- candle of a venue named before it; that venue replaces it. The caller holds the symbol's lock.
 -- Parameter: :batch_id.
 -- Grain: one row of counts; `unchanged` includes rows that came too late.
 WITH refused AS (
@@ -8,6 +9,14 @@ WITH refused AS (
     FROM audits AS a
     CROSS JOIN LATERAL jsonb_to_recordset(a.failures) AS f (row_number integer)
     WHERE a.batch_id = :batch_id
+),
+ranks AS (
+    SELECT
+        v.venue,
+        v.place
+    FROM fetches AS f
+    CROSS JOIN LATERAL jsonb_array_elements_text(f.venues) WITH ORDINALITY AS v (venue, place)
+    WHERE f.batch_id = :batch_id
 ),
 passed AS (
     SELECT
@@ -21,7 +30,14 @@ passed AS (
     WHERE r.batch_id = :batch_id
         AND NOT a.is_refused
         AND r.row_number NOT IN (SELECT row_number FROM refused WHERE row_number IS NOT NULL)
-        AND (c.symbol IS NULL OR c.published_at < r.ingested_at)
+        AND (
+            c.symbol IS NULL
+            OR (
+                c.published_at < r.ingested_at
+                AND coalesce((SELECT place FROM ranks WHERE venue = r.venue), 99)
+                    <= coalesce((SELECT place FROM ranks WHERE venue = c.venue), 99)
+            )
+        )
 ),
 written AS (
     INSERT INTO candles AS c (
@@ -38,9 +54,10 @@ written AS (
         venue = excluded.venue,
         batch_id = excluded.batch_id,
         published_at = excluded.published_at
-    WHERE (c.open, c.high, c.low, c.close, c.volume)
+    WHERE (c.open, c.high, c.low, c.close, c.volume, c.venue)
         IS DISTINCT FROM (
-            excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume
+            excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume,
+            excluded.venue
         )
     RETURNING c.symbol, c.open_time
 )

@@ -1,0 +1,120 @@
+"""What is usual for a series by its own history, and rows that another venue must have sent.
+
+A venue's candles join: one opens within a hair of where the last one closed. A row of another
+venue, put in their midst, opens and closes beside its neighbours and has another venue's volume.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ringside.core.candles import HOUR, Candles, Floats
+
+HISTORY_HOURS = 720
+LEAST_HOURS = 168  # with less history nothing is called unusual
+
+_LEAST_JOINT = 2e-4  # two venues are seldom closer than 2 basis points
+_JOINT_TIMES = 5.0
+_RANGE_TIMES = 3.0
+_RANGE_WITHOUT_HISTORY = 0.25
+_VOLUME_TIMES = 3.0
+_STRANGE_VOLUME_FRAC = 0.5
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Limits of what a series does; where its history is too short, NaN and a range of 25 %.
+
+    `joint` bounds |log(open / last close)|; `range_frac` bounds high / low - 1; `volume_high` and
+    `volume_median` are in the base currency.
+    """
+
+    joint: float
+    range_frac: float
+    volume_high: float
+    volume_median: float
+
+
+def measure_usual(history: Candles) -> Usual:
+    """Measure the limits on published candles; shares and quantiles, so that a few odd rows pass.
+
+    A range is unusual above 3 times its 99th percentile, a volume above 3 times its largest, a
+    joint above 5 times its 95th percentile and 2 basis points.
+    """
+    joints = np.abs(find_joints(history))
+    joints = joints[np.isfinite(joints)]
+    if len(history) < LEAST_HOURS or len(joints) < LEAST_HOURS // 2:
+        return Usual(np.nan, _RANGE_WITHOUT_HISTORY, np.nan, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ranges = history.high / history.low - 1
+    ranges = ranges[np.isfinite(ranges)]
+    volumes = history.volume[np.isfinite(history.volume)]
+    return Usual(
+        joint=max(_LEAST_JOINT, _JOINT_TIMES * float(np.quantile(joints, 0.95))),
+        range_frac=_RANGE_TIMES * float(np.quantile(ranges, 0.99)) if len(ranges) else np.nan,
+        volume_high=_VOLUME_TIMES * float(volumes.max()) if len(volumes) else np.nan,
+        volume_median=float(np.median(volumes)) if len(volumes) else np.nan,
+    )
+
+
+def find_joints(candles: Candles, *, before: Candles | None = None) -> Floats:
+    """Compute log(open / close of the hour before), shape (n,), in the order of the rows.
+
+    Args:
+        candles: Rows in any order; a repeated hour has no joint.
+        before: Published candles that end before the first of `candles`.
+
+    Returns:
+        NaN where the hour before is not at hand or a price is not positive.
+    """
+    order = np.argsort(candles.open_time, kind="stable")
+    opens, closes, times = candles.open[order], candles.close[order], candles.open_time[order]
+    last_close = np.full(len(candles), np.nan)
+    is_next = np.diff(times) == HOUR
+    last_close[1:][is_next] = closes[:-1][is_next]
+    if (
+        before is not None
+        and len(before)
+        and len(candles)
+        and times[0] - before.open_time[-1] == HOUR
+    ):
+        last_close[0] = before.close[-1]
+    joints = np.full(len(candles), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        joints[order] = np.log(opens / last_close)
+    joints[~np.isfinite(joints)] = np.nan
+    return joints
+
+
+def find_strangers(
+    candles: Candles, usual: Usual, *, before: Candles | None = None
+) -> NDArray[np.bool_]:
+    """Find rows that are another venue's by all signs, shape (n,).
+
+    A stretch of them holds only rows with less than half the usual volume. It starts at a broken
+    joint and ends at one broken the other way, or where the rows end or an hour is missing; where
+    it starts after a missing hour, only a broken joint at its end proves it. Either sign alone is
+    no proof: markets gap, and nights are quiet.
+    """
+    strange = np.zeros(len(candles), dtype=np.bool_)
+    joints = find_joints(candles, before=before)
+    is_quiet = candles.volume < _STRANGE_VOLUME_FRAC * usual.volume_median
+    stretch: list[int] = []
+    side = 0.0  # of the joint that opened the stretch; 0 where it is not at hand
+    for row in np.argsort(candles.open_time, kind="stable").tolist():
+        joint = joints[row]
+        is_broken = bool(abs(joint) > usual.joint)
+        is_back = is_broken and np.sign(joint) != side
+        if stretch and (is_back or (np.isnan(joint) and side)):
+            strange[stretch] = True
+        if is_back and stretch:
+            stretch, is_broken = [], False
+        if not is_quiet[row]:
+            stretch = []
+        elif np.isnan(joint) or (is_broken and not stretch):
+            stretch, side = [row], 0.0 if np.isnan(joint) else float(np.sign(joint))
+        elif stretch:
+            stretch.append(row)
+    strange[stretch if side else []] = True
+    return strange

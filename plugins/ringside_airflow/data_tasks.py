@@ -1,0 +1,55 @@
+"""Tasks of the DAGs that care for the data by hand or beside the candles: each calls one job."""
+
+from datetime import timedelta
+
+from airflow.sdk import task
+
+from ringside_airflow.assets import CANDLES
+from ringside_airflow.clock import AS_OF_KEY, begin_run, parse_instant
+from ringside_airflow.connections import task_settings
+from ringside_airflow.tasks import (
+    Events,
+    Instance,
+    Params,
+    Run,
+    name_starter,
+    no_retry_when_permanent,
+)
+
+
+@task(execution_timeout=timedelta(hours=1))
+@no_retry_when_permanent
+def backfill(params: Params = None, dag_run: Run = None, ti: Instance = None) -> list[str]:
+    """Load the window chunk by chunk; return the ids of the batches."""
+    from ringside.jobs import backfill as backfill_job
+
+    settings = task_settings()
+    start = parse_instant(params["start"])
+    end = parse_instant(params["end"]) if params["end"] else None
+    as_of = begin_run(settings, params=params, dag_run=dag_run, ti=ti)
+    facts = backfill_job.backfill_candles(
+        settings, params["symbol"], as_of=as_of, start=start, end=end
+    )
+    return list(facts.batch_ids)
+
+
+@task(outlets=[CANDLES])
+@no_retry_when_permanent
+def release(
+    params: Params = None, dag_run: Run = None, ti: Instance = None, outlet_events: Events = None
+) -> list[str]:
+    """Publish the rows with who and why; return when they open."""
+    from ringside.jobs import releasing
+
+    settings = task_settings()
+    as_of = begin_run(settings, params=params, dag_run=dag_run, ti=ti)
+    facts = releasing.release_quarantine(
+        settings,
+        params["batch_id"],
+        list(params["rows"]),
+        as_of=as_of,
+        released_by=name_starter(dag_run),
+        reason=params["reason"],
+    )
+    outlet_events[CANDLES].extra = {AS_OF_KEY: as_of.isoformat()}
+    return list(facts.open_times)
