@@ -40,6 +40,8 @@ def test_workers_are_what_the_scheduler_is_and_redis_is_bounded_and_shut_in():
     worker, redis = composed["services"]["airflow-worker"], composed["services"]["redis"]
     assert worker["extends"] == {"file": "docker-compose.yaml", "service": "airflow-scheduler"}
     assert redis["networks"] == ["broker"]
+    assert "broker" in worker["networks"]  # `extends` takes the networks of the base file only
+    assert "broker" in composed["services"]["airflow-scheduler"]["networks"]
     assert composed["networks"]["broker"] == {"internal": True}
     assert "ports" not in redis
     assert redis["cap_drop"] == ["ALL"]
