@@ -33,13 +33,6 @@ class Service:
         """Signal the master that the pid file names, as promotion does."""
         os.kill(int(self.settings.serving_pid_file.read_text()), signal.SIGHUP)
 
-    def wait_for_workers(self, count: int = 2) -> None:
-        """Wait until this many workers serve; the first one answers before the others are up."""
-        deadline = time.monotonic() + 20
-        while len(self.get("/v1/model").json()["workers"]) != count:
-            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
-            time.sleep(0.05)
-
     def wait_for_generation(self, generation: int, *, workers: int = 2) -> dict:
         """Wait until every live worker is of this generation."""
         deadline = time.monotonic() + 20

@@ -31,11 +31,8 @@ PERMANENT_EXITS = {2, 65}
 # Threads that spin while they wait starve the other tasks of a small machine.
 THREADS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 # The container's root is read-only, and nobody of its user's name has a home.
-_FOLDERS = {
-    "HOME": "/tmp",  # noqa: S108 - a memory file system of the container's own
-    "MPLCONFIGDIR": "/tmp",  # noqa: S108
-    "RINGSIDE_STATE_DIR": "/tmp/ringside",  # noqa: S108
-}
+_MEMORY = "/tmp"  # noqa: S108 - a memory file system of the container's own
+_FOLDERS = {"HOME": _MEMORY, "MPLCONFIGDIR": _MEMORY, "RINGSIDE_STATE_DIR": f"{_MEMORY}/ringside"}
 _OF_THIS_MACHINE = {
     "database_url",
     "docker_url",

@@ -45,6 +45,10 @@ start_engine() {
     answers && return
     [ "$(id -u)" = 0 ] || { say "no engine answers; start Docker, or run this as root"; exit 1; }
     install_engine
+    for _ in 1 2 3 4 5; do  # the package may have started it
+        answers && return
+        sleep 1
+    done
     say "starting dockerd"
     mkdir -p "$HOME_DIR"
     setsid dockerd --data-root "$HOME_DIR/data" --pidfile "$PID_FILE" \

@@ -5,4 +5,4 @@ here=$(dirname "$0")
 variables=$("$here/engine.sh")
 eval "$variables"
 "$here/base_image.sh"
-RINGSIDE_TEST_CONTAINERS=1 exec "$@"
+exec "$@"

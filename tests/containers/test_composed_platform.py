@@ -291,6 +291,37 @@ def test_better_challenger_reaches_callers_without_a_failed_request(stack):
     assert read_champions(stack) == {1: "xgboost", 6: "xgboost"}
 
 
+RELOAD = """
+from ringside.adapters.serving import make_reloader
+from ringside.settings import Settings
+make_reloader(Settings()).reload()
+"""
+
+
+def read_generation(port):
+    answer = httpx.get(f"http://127.0.0.1:{port}/v1/model", timeout=20).json()
+    return {worker["generation"] for worker in answer["workers"]}
+
+
+def test_second_serving_replica_is_signalled_too(stack):
+    first = stack.ports["serving"]
+    stack.environment["RINGSIDE_SERVING_PORT"] = f"{first}-{first + 3}"
+    stack.compose("up", "--detach", "--wait", "--no-build", "--scale", "serving=2")
+    try:
+        inspected = json.loads(stack.run("docker", "inspect", *stack.find_containers("serving")))
+        ports = [int(c["NetworkSettings"]["Ports"]["8000/tcp"][0]["HostPort"]) for c in inspected]
+        before = [read_generation(port) for port in ports]
+
+        stack.run_python("airflow-scheduler", RELOAD)
+
+        assert len(ports) == 2
+        assert before == [{1}, {1}]
+        stack.wait_until(lambda: [read_generation(p) for p in ports] == [{2}, {2}], timeout_s=30)
+    finally:
+        stack.environment["RINGSIDE_SERVING_PORT"] = str(first)
+        stack.compose("up", "--detach", "--wait", "--no-build")
+
+
 # ---- nothing is lost
 
 
