@@ -89,6 +89,7 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-versi
 lock: python ## Resolve the three locks anew from pyproject.toml [ARGS=--upgrade]
 	@$(BOOTSTRAP) uv
 	$(COMPILE) --extra platform $(ARGS) --output-file requirements.txt
+	@mkdir -p $(dir $(PINS))
 	@sed -nE 's/^([a-zA-Z0-9._-]+==[^ ]+ ?(;.*[^\\ ])?) *\\?$$/\1/p' requirements.txt | grep -v '^gunicorn==' > $(PINS)
 	$(COMPILE) --extra serving --constraints $(PINS) --output-file serving/requirements.txt
 	$(COMPILE) --group dev --constraints $(PINS) --output-file tests/requirements.txt

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from conftest import REPO, SERVING_PYTHON, find_free_port, running, wait_for
+from processes import REPO, SERVING_PYTHON, find_free_port, running, wait_for
 from ringside.settings import Settings
 
 
@@ -32,6 +32,13 @@ class Service:
     def hup(self) -> None:
         """Signal the master that the pid file names, as promotion does."""
         os.kill(int(self.settings.serving_pid_file.read_text()), signal.SIGHUP)
+
+    def wait_for_workers(self, count: int = 2) -> None:
+        """Wait until this many workers serve; the first one answers before the others are up."""
+        deadline = time.monotonic() + 20
+        while len(self.get("/v1/model").json()["workers"]) != count:
+            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
+            time.sleep(0.05)
 
     def wait_for_generation(self, generation: int, *, workers: int = 2) -> dict:
         """Wait until every live worker is of this generation."""

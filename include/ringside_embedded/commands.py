@@ -23,7 +23,7 @@ from ringside_embedded.run_lock import only_one
 from ringside_embedded.startup import STEP_COUNT, Startup
 from ringside_embedded.steps import Steps
 from ringside_embedded.supervision import Supervision
-from ringside_embedded.supervisor_config import render_config
+from ringside_embedded.supervisor_config import render_files
 from ringside_embedded.tour import Tour
 
 MIN_FREE_MIB = 500
@@ -133,7 +133,10 @@ def clean(
     if not present:
         console.print(f"{layout.state} holds nothing to remove.")
         return
-    console.print(f"This removes all databases, models, reports and secrets in {layout.state}.")
+    console.print(
+        f"This removes all databases, models, reports and secrets in {layout.state}.",
+        soft_wrap=True,
+    )
     if not yes and not _agree():
         console.print("Nothing was removed.")
         return
@@ -184,8 +187,7 @@ def _settle_ports(platform: Platform, supervision: Supervision) -> None:
     if supervision.is_alive():  # nothing is stopped for the sake of a port that is not to be had
         held = read_choices(platform.layout, {}).ports.values()
         require_free(ports, {name for name, port in ports.items() if port not in held})
-    config = render_config(platform.layout, list_programs(platform))
-    staying = supervision.settle(config)
+    staying = supervision.settle(render_files(platform.layout, list_programs(platform)))
     process_of = {"airflow": "api-server"}
     require_free(ports, {name for name in ports if process_of.get(name, name) not in staying})
 

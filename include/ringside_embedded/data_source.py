@@ -28,8 +28,7 @@ def make_settings(platform: Platform) -> Settings:
         return Settings.model_validate(given)
     except ValidationError as error:
         faults = "; ".join(
-            f"{_PREFIX}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
-            for fault in error.errors()
+            f"{_PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()
         )
         raise LaunchError(
             f"A setting is wrong. {faults}.", "Correct it; `.env.example` lists them all."

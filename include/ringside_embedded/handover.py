@@ -1,23 +1,27 @@
 """Starts one supervised program, after ending what a killed predecessor left running.
 
-`python -m ringside_embedded.handover COMMAND...` becomes COMMAND. A parent that is killed leaves
-children behind that hold its port or work on. Supervisord leads the session of all its programs,
-so a process of that session whose parent is outside it has lost its parent.
+`python -m ringside_embedded.handover FILE NAME` becomes the program NAME that FILE describes. A
+parent that is killed leaves children behind that hold its port or work on. Supervisord leads the
+session of all its programs, so a process of that session whose parent is outside it has lost it.
 """
 
+import json
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 
 GRACE_S = 5.0
 
 
-def main(command: list[str]) -> None:
-    """End the orphans of this session, then become `command`."""
+def main(file: Path, name: str) -> None:
+    """End the orphans of this session, then become the program."""
+    program = json.loads(file.read_text())[name]
     end_processes(list(find_orphans(os.getsid(0))), grace_s=GRACE_S)
-    os.execvp(command[0], command)  # noqa: S606 -- our own command
+    command, variables = program["command"], {**os.environ, **program["variables"]}
+    os.execvpe(command[0], command, variables)  # noqa: S606 -- our own command
 
 
 def find_orphans(session: int) -> Iterator[psutil.Process]:
@@ -59,4 +63,4 @@ def end_processes(processes: list[psutil.Process], *, grace_s: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(Path(sys.argv[1]), sys.argv[2])

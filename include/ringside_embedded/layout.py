@@ -66,8 +66,13 @@ class Layout:
 
     @property
     def supervisor_config(self) -> Path:
-        """Written before each start of supervisord; holds secrets, so it is private."""
+        """Written before each start of supervisord."""
         return self.run / "supervisord.conf"
+
+    @property
+    def programs_file(self) -> Path:
+        """Command and variables of each process; holds secrets, so it is private."""
+        return self.run / "programs.json"
 
     @property
     def supervisor_pid_file(self) -> Path:

@@ -1,9 +1,11 @@
 """The ports of the platform: read from one setting, checked, another offered when one is taken."""
 
+import os
+import shlex
 import socket
 from collections.abc import Mapping
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 
 from ringside_embedded.failures import LaunchError
 
@@ -13,6 +15,13 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "mlflow": 5000,
     "serving": 8000,
     "postgres": 5433,
+}
+# The other variables that `make run` takes, by the names it exports them under.
+MAKE_VARIABLES: Mapping[str, str] = {
+    "STATE": "RINGSIDE_STATE_DIR",
+    "SOURCE": "RINGSIDE_SOURCE",
+    "DATA": "RINGSIDE_SOURCE_PATH",
+    "SERIES": "RINGSIDE_SERIES",
 }
 _EXAMPLE = "PORTS=airflow=8080,mlflow=5000,serving=8000,postgres=5433"
 
@@ -83,7 +92,10 @@ def require_free(ports: Mapping[str, int], needed: set[str]) -> None:
     what = " ".join(
         f"Port {port} ({name}) is taken{_name_taker(port)}." for name, port in taken.items()
     )
-    raise LaunchError(what, f"These are free: make run PORTS={format_ports(offer)}")
+    words = [f"{name}={shlex.quote(os.environ[variable])}"
+             for name, variable in MAKE_VARIABLES.items() if os.environ.get(variable)]  # fmt: skip
+    words.append(f"PORTS={format_ports({**ports, **offer})}")
+    raise LaunchError(what, f"With free ones: make run {' '.join(words)}")
 
 
 def _find_free_from(port: int, avoid: set[int]) -> int:

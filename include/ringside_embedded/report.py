@@ -21,7 +21,8 @@ from ringside_embedded.tour import STOPS
 
 def show_failure(console: Console, error: LaunchError) -> None:
     """Show what failed, the end of its log, and what to do."""
-    console.print(f"\n[bold red]{escape(error.what)}[/]", soft_wrap=True)
+    what = error.what[:1].upper() + error.what[1:]
+    console.print(f"\n[bold red]{escape(what)}[/]", highlight=False, soft_wrap=True)
     for line in error.log_end():
         console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True, style="dim")
     if error.log is not None:

@@ -18,7 +18,7 @@ from ringside_embedded.postgres import PostgresError
 from ringside_embedded.programs import Platform, list_programs
 from ringside_embedded.steps import Steps
 from ringside_embedded.supervision import Supervision
-from ringside_embedded.supervisor_config import render_config
+from ringside_embedded.supervisor_config import render_files
 
 STEP_COUNT = 11
 TRAINING_POOL = "training"
@@ -49,6 +49,9 @@ class Startup:
         self._start_postgres()
         with self.steps.step("Databases") as step:
             step.outcome = make_databases(self.platform)
+        # Before anything else starts: with another source's settings no task may run.
+        with self.steps.step("Ringside's tables and market clock") as step:
+            step.outcome = migrate_ringside(self.platform)
         with ThreadPoolExecutor(max_workers=3) as pool:
             mlflow = pool.submit(self._chain, lambda: self._start_part("mlflow", "MLflow"))
             chains = [mlflow, pool.submit(self._chain, self._start_airflow)]
@@ -64,9 +67,9 @@ class Startup:
             raise
 
     def _start_supervisord(self) -> None:
-        config = render_config(self.platform.layout, list_programs(self.platform))
+        files = render_files(self.platform.layout, list_programs(self.platform))
         with self.steps.step("Process supervisor") as step:
-            was_up = self.supervision.ensure(config)
+            was_up = self.supervision.ensure(files)
             step.outcome = "already up" if was_up else "up"
 
     def _start_postgres(self) -> None:
@@ -136,8 +139,6 @@ class Startup:
         api.ensure_pool(TRAINING_POOL, 1, "One model is fitted at a time.")
 
     def _start_serving(self, mlflow: "Future[None]") -> None:
-        with self.steps.step("Ringside's tables and market clock") as step:
-            step.outcome = migrate_ringside(self.platform)
         if mlflow.exception() is None:  # it takes the champions from there
             self._start_part("serving", "Serving")
 

@@ -53,8 +53,9 @@ class Steps:
             self._refresh()
         try:
             yield step
-        except BaseException:
-            step.outcome = "[red]failed[/]"
+        except BaseException as error:
+            is_consequence = getattr(error, "is_consequence", False)
+            step.outcome = "not waited for" if is_consequence else "[red]failed[/]"
             raise
         finally:
             self._finish(step, time.monotonic() - started)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 from xmlrpc.client import Fault, ServerProxy
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from ringside_embedded.credentials import write_private
@@ -17,8 +17,10 @@ from ringside_embedded.failures import LaunchError
 from ringside_embedded.handover import end_processes, find_members
 from ringside_embedded.layout import Layout
 from ringside_embedded.programs import START_ORDER, STOP_ORDER, make_base_environment
+from ringside_embedded.supervisor_config import SupervisorFiles
 
 STOP_GRACE_S = 15.0
+_ANSWERS_WITHIN_S = 20.0
 _POLL_S = 0.1
 _UP_STATES = frozenset({"STARTING", "RUNNING", "BACKOFF", "STOPPING"})
 
@@ -59,29 +61,30 @@ class Supervision:
             return False
         return True
 
-    def settle(self, config: str) -> set[str]:
-        """Stop what does not fit `config`: a platform with another one, or a killed one's rest.
+    def settle(self, files: SupervisorFiles) -> set[str]:
+        """Stop what does not fit: a platform with other files, or what a killed one left.
 
         Returns:
             The processes that may stay as they are.
         """
         file = self._layout.supervisor_config
         if self.is_alive():
-            if file.exists() and file.read_text() == config:
+            if file.exists() and file.read_text() == files.config:
                 return {state.name for state in self.read_states() if state.is_running}
             self.shut_down()
         self.end_leftovers()
         return set()
 
-    def ensure(self, config: str) -> bool:
-        """Have a supervisord that runs with `config`; say whether it was there already.
+    def ensure(self, files: SupervisorFiles) -> bool:
+        """Have a supervisord that runs with these files; say whether it was there already.
 
         Raises:
             LaunchError: it does not start.
         """
         if self.is_alive():
             return True
-        write_private(self._layout.supervisor_config, config)
+        write_private(self._layout.programs_file, files.programs)
+        write_private(self._layout.supervisor_config, files.config)
         self._start()
         return False
 
@@ -89,21 +92,20 @@ class Supervision:
         program = self._layout.platform_program("supervisord")
         log = self._layout.log_of("supervisord-start")
         with log.open("wb") as sink:
-            process = subprocess.Popen(  # noqa: S603 -- our own command
+            done = subprocess.run(  # noqa: S603 -- our own command; it detaches itself
                 [program, "-c", str(self._layout.supervisor_config)],
                 env=make_base_environment(self._layout),
                 cwd=self._layout.root,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
-                start_new_session=True,  # Ctrl-C in the launcher is not for the platform
+                check=False,
             )
-        deadline = time.monotonic() + 20
-        while process.poll() is None and time.monotonic() < deadline:
+        deadline = time.monotonic() + _ANSWERS_WITHIN_S
+        while done.returncode == 0 and time.monotonic() < deadline:
             if self.is_alive():
                 return
             time.sleep(_POLL_S)
-        end_processes([psutil.Process(process.pid)] if process.poll() is None else [], grace_s=2)
         raise LaunchError("supervisord did not start.", "Run `make run` again.", log)
 
     def start(self, name: str) -> bool:
@@ -163,7 +165,8 @@ class Supervision:
         self.stop_all()
         self._call("supervisor.shutdown")
         _, alive = psutil.wait_procs([process], timeout=STOP_GRACE_S)
-        end_processes(alive, grace_s=STOP_GRACE_S)
+        orphans = [p for p in find_members(process.pid) if self._is_ours(p)]
+        end_processes([*alive, *orphans], grace_s=STOP_GRACE_S)
 
     def find_leftovers(self) -> list[psutil.Process]:
         """Find what a killed supervisord left running.
@@ -172,7 +175,7 @@ class Supervision:
         that made it, and no new process can get that number while any of them lives.
         """
         session = self._read_pid()
-        if session is None or psutil.pid_exists(session):
+        if session is None or _is_living(session):
             return []
         return [p for p in find_members(session) if self._is_ours(p)]
 
@@ -222,6 +225,14 @@ class Supervision:
             ) from error
         finally:
             transport.close()
+
+
+def _is_living(pid: int) -> bool:
+    """Say whether a process runs; one that was killed but not yet reaped does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _to_state(info: dict[str, Any]) -> ProcessState:

@@ -53,17 +53,7 @@ def make_answer(
         raise _unavailable(
             "candles-stale", f"the last closed candle is of {anchor.as_of.isoformat()}"
         )
-    forecasts: list[dict[str, object]] = []
-    unavailable: list[dict[str, object]] = []
-    for title in titles:
-        champion = champions.by_title.get(title)
-        try:
-            if champion is None:
-                raise ModelRefusedError("no model is loaded")  # noqa: TRY301 - one exit for both
-            forecasts.append(_render_forecast(champion, anchor))
-        except ModelRefusedError as error:
-            log.warning("no forecast for %s: %s", title.model_name, error)
-            unavailable.append({"horizon": title.horizon, "reason": str(error)})
+    forecasts, unavailable = _forecast_titles(titles, champions, anchor)
     if not forecasts:
         raise _unavailable("no-champion", "no champion can forecast", unavailable=unavailable)
     return {
@@ -77,6 +67,24 @@ def make_answer(
         "forecasts": forecasts,
         "unavailable": unavailable,
     }
+
+
+def _forecast_titles(
+    titles: Sequence[Title], champions: Champions, anchor: Anchor
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """Forecast each title that can be; the others go into the second list, with the reason."""
+    forecasts: list[dict[str, object]] = []
+    unavailable: list[dict[str, object]] = []
+    for title in titles:
+        champion = champions.by_title.get(title)
+        try:
+            if champion is None:
+                raise ModelRefusedError("no model is loaded")  # noqa: TRY301 - one exit for both
+            forecasts.append(_render_forecast(champion, anchor))
+        except ModelRefusedError as error:
+            log.warning("no forecast for %s: %s", title.model_name, error)
+            unavailable.append({"horizon": title.horizon, "reason": str(error)})
+    return forecasts, unavailable
 
 
 def _find_anchor(window: MarketWindow) -> Anchor:

@@ -88,7 +88,7 @@ class Platform:
         """An authenticated client of Airflow's REST API."""
         secrets = json.loads((self.state / "secrets.json").read_text())
         url = f"http://127.0.0.1:{self.ports['airflow']}"
-        login = {"username": "admin", "password": secrets["airflow_admin"]}
+        login = {"username": "admin", "password": secrets["airflow_admin_password"]}
         token = httpx.post(f"{url}/auth/token", json=login, timeout=30).json()["access_token"]
         return httpx.Client(
             base_url=f"{url}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=30

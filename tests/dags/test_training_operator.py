@@ -34,7 +34,7 @@ class TaskLog:
         self._text += self._capfd.readouterr().out
         return self._text
 
-    def wait_for(self, pattern, timeout_s=10):
+    def wait_for(self, pattern, timeout_s=20):
         deadline = time.monotonic() + timeout_s
         while not (found := re.search(pattern, self.read())):
             assert time.monotonic() < deadline, f"{pattern!r} did not come, only {self._text}"
@@ -92,7 +92,9 @@ def test_process_gets_the_command_and_the_connections_database(command_line, tas
 def test_process_lines_reach_the_log_while_it_runs(command_line, task_log, monkeypatch):
     folder = command_line(
         "print('first')\n"
-        "while not os.path.exists('go'): time.sleep(.02)\n"
+        "for _ in range(1000):\n"
+        "    if os.path.exists('go'): break\n"
+        "    time.sleep(.02)\n"
         "print('second', file=sys.stderr)"
     )
     monkeypatch.chdir(folder)
@@ -116,10 +118,10 @@ def test_exit_code_of_the_process_decides_on_retries(command_line, code, retries
 
 
 def test_killed_task_takes_its_process_along(command_line, task_log):
-    command_line("print('pid', os.getpid())\ntime.sleep(60)")
+    command_line("print('pid', os.getpid())\ntime.sleep(40)")
     operator = make_operator()
     thread, errors = run_aside(operator)
-    child = int(task_log.wait_for(r"pid (\d+)").group(1))
+    child = int(task_log.wait_for(r"pid (\d+) ").group(1))
     operator.on_kill()
     thread.join(10)
     assert "exit code -15" in str(errors[0])

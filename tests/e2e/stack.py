@@ -16,7 +16,7 @@ import httpx
 import psutil
 import psycopg
 
-from conftest import REPO, find_free_port
+from processes import REPO, find_free_port
 
 ENDED = {"success", "failed"}
 PARTS = ("airflow", "mlflow", "serving", "postgres")

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from test_serving_reload import serving
 
 from ringside.adapters.database import make_engine
 from ringside.adapters.registry import Registry
@@ -28,6 +27,7 @@ from ringside.jobs.promotion import (
     reload_serving,
 )
 from serving_builders import fit_model
+from serving_process import serving
 
 pytestmark = pytest.mark.integration
 
@@ -95,6 +95,7 @@ def test_every_worker_serves_the_new_champion_and_the_title_is_recorded(ring, tm
     verdict_id = write_verdict(ring, first.horizon)
     with serving(ring, tmp_path / "serving.log") as service:
         settings = ring.model_copy(update={"serving_url": service.url})
+        service.wait_for_workers()
         before = ask_serving(service.url)
         change_over(settings, [verdict_id])
         after = ask_serving(service.url)

@@ -1,13 +1,14 @@
 """The registry against a real MLflow server: versions, aliases, verified copies."""
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import httpx
 import pytest
 
 from model_builders import AS_OF, make_fitted
-from ringside.adapters.model_files import load_contestant
+from ringside.adapters.model_files import load_contestant, place_files
 from ringside.adapters.registry import Registry
 from ringside.adapters.registry_reader import RegistryReader
 from ringside.core.titles import CHALLENGER, CHAMPION, Title
@@ -143,3 +144,14 @@ def test_refused_host_is_a_matter_of_settings(mlflow_url):
         registry._client.headers["host"] = "elsewhere:5000"
         with pytest.raises(SettingsError, match="allowed-hosts"):
             registry.find_aliases("ringside.BTCUSDT.h1")
+
+
+def test_two_processes_may_place_the_same_version_at_once(tmp_path):
+    files = {"manifest.json": b"{}", "model.bin": bytes(200_000)}
+    folder = tmp_path / "model" / "1"
+    with ThreadPoolExecutor(8) as pool:
+        placed = list(pool.map(lambda _: place_files(folder, files), range(40)))
+
+    assert set(placed) == {folder}
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+    assert [path.name for path in folder.parent.iterdir() if path.name.startswith(".part")] == []

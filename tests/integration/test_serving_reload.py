@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import insert
 
 from builders import make_candles
-from conftest import REPO, SERVING_PYTHON, find_free_port
+from processes import REPO, SERVING_PYTHON, find_free_port
 from ringside.adapters.database import make_engine, transaction
 from ringside.adapters.registry import Registry
 from ringside.adapters.tables import candles as candles_table

@@ -108,14 +108,16 @@ def test_placed_folder_replaces_the_old_one_whole(tmp_path):
     place_files(tmp_path / "model", {"a": b"1", "b": b"2"})
     folder = place_files(tmp_path / "model", {"c": b"3"})
     assert [path.name for path in folder.iterdir()] == ["c"]
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["model"]
+    assert list(tmp_path.glob(".partial-*")) == []
 
 
 def test_folder_that_cannot_be_placed_leaves_nothing_behind(tmp_path):
     (tmp_path / "model").write_text("a file is in the way")
     with pytest.raises(NotADirectoryError):
         place_files(tmp_path / "model", {"a": b"1"})
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["model"]
+    assert list(tmp_path.glob(".partial-*")) == []
 
 
 def test_manifest_survives_its_json():

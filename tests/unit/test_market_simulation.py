@@ -64,7 +64,7 @@ def test_every_candle_is_one_that_a_venue_could_send(candles):
     assert (candles.high >= np.maximum(candles.open, candles.close)).all()
     assert (candles.low > 0).all()
     assert (candles.volume >= 0).all()
-    assert (np.diff(candles.open_time) > np.timedelta64(0)).all()
+    assert (np.diff(candles.open_time) > np.timedelta64(0, "s")).all()
     assert (candles.open_time == candles.open_time.astype("datetime64[h]")).all()
     for name in ("open", "high", "low", "close"):
         prices = getattr(candles, name)

@@ -1,6 +1,6 @@
 """Model folders on disk: written whole or not at all, read only after verification."""
 
-import errno
+import fcntl
 import os
 import shutil
 import tempfile
@@ -63,23 +63,24 @@ def write_model(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) ->
 def place_files(folder: Path, files: Mapping[str, bytes]) -> Path:
     """Write files into a new folder and move it into place in one step.
 
-    A process killed half-way leaves only a hidden folder, which no reader looks at.
+    Two processes that bring the same version take turns, and the second leaves what is right as
+    it is. A process killed half-way leaves only a hidden folder, which no reader looks at.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
-    try:
-        draft.chmod(0o755)
-        for name, content in files.items():
-            _write_durably(draft / name, content)
+    with (folder.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _holds(folder, files):
+            return folder
+        draft = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
         try:
+            draft.chmod(0o755)
+            for name, content in files.items():
+                _write_durably(draft / name, content)
+            if folder.is_dir():
+                _retire(folder)
             draft.replace(folder)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            _retire(folder)
-            draft.replace(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 
@@ -99,6 +100,13 @@ def _read_files(folder: Path) -> dict[str, bytes]:
     if MANIFEST_FILE not in files:
         raise ModelRefusedError(f"there is no {MANIFEST_FILE} in {folder}")
     return files
+
+
+def _holds(folder: Path, files: Mapping[str, bytes]) -> bool:
+    """Say whether a folder is there with exactly these files."""
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} != set(files):
+        return False
+    return all((folder / name).read_bytes() == content for name, content in files.items())
 
 
 def _retire(folder: Path) -> None:

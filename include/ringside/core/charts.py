@@ -104,18 +104,7 @@ def render_forecasts(
     figure = _make_figure(describe_coverage(forecasts), caption)
     grid = figure.add_gridspec(2, 1, height_ratios=(14, 1), hspace=0.06)
     axes, strip = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
-    prices = forecasts.prices
-    for low, high, colour, name in ((0, 4, BAND_90, "90 % band"), (1, 3, BAND_50, "50 % band")):
-        axes.bar(
-            _to_days(forecasts.target_time),
-            prices[:, high] - prices[:, low],
-            bottom=prices[:, low],
-            width=1 / 24,
-            color=colour,
-            linewidth=0,
-            antialiased=False,
-            label=name,
-        )
+    _draw_bands(axes, forecasts)
     times, closes = _break_at_gaps(candles.close_time, candles.close)
     axes.plot(
         _to_days(times), closes, color=INK, linewidth=1.1, marker=".", markersize=2, label="close"
@@ -135,6 +124,22 @@ def render_forecasts(
     strip.set_xlim(axes.get_xlim())
     _set_utc_axis(strip, "target hour, UTC")
     return figure
+
+
+def _draw_bands(axes: Axes, forecasts: TitleForecasts) -> None:
+    """Draw each forecast's bands over the hour it speaks of, not the hour it was made in."""
+    prices = forecasts.prices
+    for low, high, colour, name in ((0, 4, BAND_90, "90 % band"), (1, 3, BAND_50, "50 % band")):
+        axes.bar(
+            _to_days(forecasts.target_time),
+            prices[:, high] - prices[:, low],
+            bottom=prices[:, low],
+            width=1 / 24,
+            color=colour,
+            linewidth=0,
+            antialiased=False,
+            label=name,
+        )
 
 
 def describe_coverage(forecasts: TitleForecasts) -> str:
