@@ -7,7 +7,7 @@ audited with Great Expectations and published in transactions of its own; the ta
 progress. Then the run fails loudly if any row was refused.
 
 **A re-run**, or a retry after a kill, goes on where it was: chunks that are complete are skipped,
-and the final table is the same. Hours the venue never had are recorded and not asked for again soon.
+and the final table is the same. Hours the venue never had are recorded, and left alone for long.
 
 **When it fails:** docs/runbooks/audit-failed.md, docs/runbooks/source-unavailable.md.
 """

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     series: Annotated[tuple[str, ...], NoDecode] = Field(
         ("BTC/USDT",), min_length=1, description="Symbols to forecast, comma-separated."
     )
+    auxiliary: Annotated[tuple[Literal["vix", "ndx", "gold"], ...], NoDecode] = Field(
+        (),
+        description="Auxiliary series, comma-separated: `vix`, `ndx`, `gold`; from Yahoo with the"
+        " source `exchange`, from `vix_1d`, `ndx_1d`, `gold_gc_1h` beside the candles with `file`.",
+    )
     history_days: int = Field(
         500, ge=30, description="Days of candles loaded on the first run, in days."
     )
@@ -121,7 +126,9 @@ class Settings(BaseSettings):
         60, ge=5, description="Seconds all workers have to serve the new champion."
     )
 
-    @field_validator("series", "series_venues", "venue_urls", "horizons", mode="before")
+    @field_validator(
+        "series", "auxiliary", "series_venues", "venue_urls", "horizons", mode="before"
+    )
     @classmethod
     def _split_commas(cls, value: object) -> object:
         """Read `a,b` from the environment as a tuple."""

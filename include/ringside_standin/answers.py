@@ -12,6 +12,20 @@ JSON = "application/json;charset=UTF-8"
 WEIGHTS = {"ping": 1, "time": 1, "exchangeInfo": 20, "klines": 2}
 """Request weight of each endpoint; a refused request counts 1."""
 
+_FILTERS = [
+    {
+        "filterType": "PRICE_FILTER",
+        "minPrice": "0.01000000",
+        "maxPrice": "1000000.00000000",
+        "tickSize": "0.01000000",
+    },
+    {
+        "filterType": "LOT_SIZE",
+        "minQty": "0.00001000",
+        "maxQty": "9000.00000000",
+        "stepSize": "0.00001000",
+    },
+]
 _MINUTE_MS = 60_000
 _PREFIX = "/api/v3/"
 
@@ -188,20 +202,7 @@ def _describe_symbol(symbol: str) -> dict[str, object]:
         "amendAllowed": True,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": [
-            {
-                "filterType": "PRICE_FILTER",
-                "minPrice": "0.01000000",
-                "maxPrice": "1000000.00000000",
-                "tickSize": "0.01000000",
-            },
-            {
-                "filterType": "LOT_SIZE",
-                "minQty": "0.00001000",
-                "maxQty": "9000.00000000",
-                "stepSize": "0.00001000",
-            },
-        ],
+        "filters": _FILTERS,
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",

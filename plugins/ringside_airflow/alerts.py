@@ -10,6 +10,7 @@ RUNBOOKS = {
     "backfill_candles": "docs/runbooks/audit-failed.md",
     "release_quarantine": "docs/runbooks/audit-failed.md",
     "ingest_candles": "docs/runbooks/audit-failed.md",
+    "ingest_auxiliary": "docs/runbooks/audit-failed.md",
     "issue_forecasts": "docs/runbooks/candle-gap.md",
     "train_challenger": "docs/runbooks/training-failed.md",
     "decide_title": "docs/runbooks/promotion-failed.md",

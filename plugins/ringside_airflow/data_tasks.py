@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 from airflow.sdk import task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from ringside_airflow.assets import CANDLES
+from ringside_airflow.audit_keys import PAGE_KEY, name_page
 from ringside_airflow.clock import AS_OF_KEY, begin_run, parse_instant
 from ringside_airflow.connections import task_settings
 from ringside_airflow.tasks import (
@@ -53,3 +55,25 @@ def release(
     )
     outlet_events[CANDLES].extra = {AS_OF_KEY: as_of.isoformat()}
     return list(facts.open_times)
+
+
+@task
+@no_retry_when_permanent
+def list_auxiliary(params: Params = None, dag_run: Run = None, ti: Instance = None) -> list[str]:
+    """List the auxiliary series of the settings; skip when there are none."""
+    settings = task_settings()
+    begin_run(settings, params=params, dag_run=dag_run, ti=ti)
+    if not settings.auxiliary:
+        raise AirflowSkipException("RINGSIDE_AUXILIARY names no series")
+    return list(settings.auxiliary)
+
+
+@task(map_index_template="{{ task.op_kwargs['name'] }}")
+@no_retry_when_permanent
+def ingest_values(name: str, as_of: str, ti: Instance = None) -> None:
+    """Fetch, audit and publish one series; fail loudly when values were refused."""
+    from ringside.jobs import auxiliary
+
+    facts = auxiliary.ingest_auxiliary(task_settings(), name, as_of=parse_instant(as_of))
+    ti.xcom_push(key=PAGE_KEY, value=name_page(facts.page))
+    auxiliary.require_clean_values(facts)

@@ -11,8 +11,14 @@ from sqlalchemy import text
 from builders import START, make_candles, write_candle_file
 from ringside.adapters.candle_store import CandleStore
 from ringside.adapters.database import make_engine, transaction
-from ringside.errors import AuditFailedError, SourceUnavailableError
+from ringside.errors import (
+    AuditFailedError,
+    CandleDataError,
+    SettingsError,
+    SourceUnavailableError,
+)
 from ringside.jobs.ingestion import audit_batches, fetch_window, publish_batches, require_clean
+from ringside.jobs.releasing import release_quarantine
 from ringside.jobs.windows import Window, find_windows
 
 pytestmark = pytest.mark.integration
@@ -241,3 +247,38 @@ def test_a_source_that_is_down_leaves_the_store_as_it_was(market, monkeypatch):
     with pytest.raises(SourceUnavailableError):
         ingest(market)
     assert read_table(market, "SELECT * FROM raw_candles") == []
+
+
+def test_a_released_row_is_published_with_who_and_why_and_not_refused_again(market):
+    bad = OPEN_END - 2 * HOUR
+    change_source(market, hours_in(bad), high=1.0)
+    run = ingest(market)
+    ((number,),) = read_table(market, "SELECT row_number FROM quarantined_candles")
+    told = {"as_of": AS_OF, "released_by": "ada", "reason": "it is true"}
+    for _ in range(2):
+        facts = release_quarantine(market, run.ids[0], [number], **told)
+    assert facts.open_times == (bad.isoformat(),)
+    query = f"SELECT high::float FROM candles WHERE open_time = '{bad}'"
+    assert read_table(market, query) == [(1.0,)]
+    recorded = read_table(market, "SELECT released_by, reason FROM releases")
+    assert recorded == [("ada", "it is true")]
+    later = ingest(market, as_of=AS_OF + HOUR)
+    require_clean(market, later.ids)
+    assert read_table(market, query) == [(1.0,)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"row_numbers": [3]}, CandleDataError),
+        ({"batch_id": "none"}, CandleDataError),
+        ({"reason": " "}, SettingsError),
+    ],
+)
+def test_a_release_that_cannot_be_changes_nothing(market, changes, error):
+    change_source(market, hours_in(OPEN_END - 2 * HOUR), close=np.nan)
+    run = ingest(market)
+    asked = {"batch_id": run.ids[0], "row_numbers": [], "reason": "why", **changes}
+    with pytest.raises(error):
+        release_quarantine(market, **asked, as_of=AS_OF, released_by="ada")
+    assert read_table(market, "SELECT * FROM releases") == []

@@ -20,9 +20,10 @@ class Check:
     is_warning: bool = field(default=False, kw_only=True)
 
 
-def _between(
+def between(
     name: str, column: str, reason: str, *, is_warning: bool = False, **limits: object
 ) -> Check:
+    """Make a check that a column lies within limits."""
     arguments = {"column": column, **limits}
     kind = "ExpectColumnValuesToBeBetween"
     return Check(name, kind, arguments, reason, is_warning=is_warning)
@@ -40,7 +41,8 @@ def _not_below(upper: str, lower: str) -> Check:
     return Check(f"{upper}_not_below_{lower}", kind, arguments, reason)
 
 
-def _not_above_usual(name: str, column: str, usual: str, reason: str) -> Check:
+def not_above_usual(name: str, column: str, usual: str, reason: str) -> Check:
+    """Make a warning for rows above what another column calls usual; NaN says nothing."""
     arguments = {
         "column_A": usual,
         "column_B": column,
@@ -71,7 +73,7 @@ CANDLE_CHECKS: tuple[Check, ...] = (
         )
         for name in VALUES
     ),
-    _between(
+    between(
         "opens_on_the_hour",
         "seconds_past_hour",
         "it opens at {open_time}, which is not a full hour",
@@ -84,14 +86,14 @@ CANDLE_CHECKS: tuple[Check, ...] = (
         {"column_list": ["batch_id", "open_time"]},
         "the open time {open_time} came more than once, and nothing tells which candle is right",
     ),
-    _between(
+    between(
         "is_closed",
         "seconds_since_close",
         "it closes at {close_time}, after {as_of}: it was still forming",
         min_value=0,
     ),
     *(
-        _between(
+        between(
             f"{name}_is_a_price",
             name,
             f"{name} {{{name}}} is no price: it must be above 0 and at most {MAX_PRICE:g}",
@@ -101,7 +103,7 @@ CANDLE_CHECKS: tuple[Check, ...] = (
         )
         for name in ("open", "high", "low", "close")
     ),
-    _between(
+    between(
         "volume_is_not_negative",
         "volume",
         f"volume {{volume}} must be at least 0 and at most {MAX_VOLUME:g}",
@@ -113,41 +115,41 @@ CANDLE_CHECKS: tuple[Check, ...] = (
     _not_below("high", "close"),
     _not_below("open", "low"),
     _not_below("close", "low"),
-    _between(
+    between(
         "is_of_this_venue",
         "is_strange",
         "by its price and its volume it is another venue's: it opens {joint_frac} (as a fraction)"
         " from the close before it, and volume {volume} is less than half the usual one",
         max_value=0,
     ),
-    _between(
+    between(
         "no_hour_is_missing",
         "hours_since_previous",
         "it opens {hours_since_previous} hours after the candle before it; 1 is expected",
         max_value=1,
         is_warning=True,
     ),
-    _not_above_usual(
+    not_above_usual(
         "joins_the_last_close",
         "joint_frac",
         "usual_joint",
         "it opens {joint_frac} (as a fraction) from the close before it;"
         " by its own history at most {usual_joint}",
     ),
-    _not_above_usual(
+    not_above_usual(
         "range_is_usual",
         "range_frac",
         "usual_range_frac",
         "high {high} is {range_frac} (as a fraction) above low {low};"
         " by its own history at most {usual_range_frac}",
     ),
-    _not_above_usual(
+    not_above_usual(
         "volume_is_usual",
         "volume",
         "usual_volume",
         "volume {volume} is above {usual_volume}, three times the largest of its own history",
     ),
-    _between(
+    between(
         "was_traded",
         "volume",
         "nothing was traded in this hour",
@@ -155,7 +157,7 @@ CANDLE_CHECKS: tuple[Check, ...] = (
         strict_min=True,
         is_warning=True,
     ),
-    _between(
+    between(
         "is_fresh",
         "hours_since_newest",
         "the newest candle closed {hours_since_newest} hours before {as_of}",

@@ -56,17 +56,13 @@ def find_windows(
     _log.info("finding windows as_of=%s start=%s end=%s", as_of, start, end)
     is_asked_for = start is not None or end is not None
     bounds = require_bounds(start, end, as_of=as_of) if is_asked_for else None
+    windows = []
     for symbol in settings.series:
         require_named_venues(settings, symbol)
-    if bounds is not None:
-        windows = [make_window(symbol, *bounds, "asked for") for symbol in settings.series]
-    else:
-        store = CandleStore(make_engine(settings))
-        windows = [
-            window
-            for symbol in settings.series
-            for window in _find_series_windows(settings, store, symbol, as_of)
-        ]
+        if bounds is not None:
+            windows.append(make_window(symbol, *bounds, "asked for"))
+        else:
+            windows += _find_series_windows(settings, symbol, as_of)
     for window in windows:
         _log.info(
             "window symbol=%s start=%s end=%s reason=%s",
@@ -75,9 +71,8 @@ def find_windows(
     return windows
 
 
-def _find_series_windows(
-    settings: Settings, store: CandleStore, symbol: str, as_of: datetime
-) -> list[Window]:
+def _find_series_windows(settings: Settings, symbol: str, as_of: datetime) -> list[Window]:
+    store = CandleStore(make_engine(settings))
     end = floor_hour(as_of.astimezone(UTC))
     last = store.read_last_open_time(symbol, as_of=as_of)
     if last is None:
