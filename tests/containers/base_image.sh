@@ -26,9 +26,11 @@ root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 chmod 755 "$root"
 say "no registry answers: making $IMAGE from Debian $SUITE"
+# The mirrors are those of this machine; the packages of the image come from where the host's come from.
+mapfile -t mirrors < <(awk '/^URIs:/ {print $2}' /etc/apt/sources.list.d/debian.sources)
 debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates "$SUITE" "$root" \
-    "${MIRROR:?}" >&2
-printf 'deb ${MIRROR:?}-security %s-security main\n' "$SUITE" \
+    "${mirrors[0]}" >&2
+printf 'deb %s %s-security main\n' "${mirrors[1]:-${mirrors[0]}-security}" "$SUITE" \
     >> "$root/etc/apt/sources.list"
 # A network that inspects traffic signs with a certificate of its own; builds must trust what the host trusts.
 cp "$CERTIFICATES" "$root$CERTIFICATES"

@@ -50,19 +50,23 @@ def audit_rows(
         rows = frame.iloc[first : first + len(batch.candles)]
         failures, warned = find_all(CANDLE_CHECKS, rows, failed_rows, as_of=as_of)
         failures += _find_whole_faults(batch, failures, venues or {})
-        audits.append(
-            BatchAudit(
-                batch_id=batch.batch_id,
-                symbol=batch.candles.symbol,
-                venue=batch.venue,
-                rows=len(rows),
-                is_refused=any(finding.row_number is None for finding in failures),
-                failures=tuple(failures),
-                warnings=tuple(warned),
-            )
-        )
+        audits.append(_make_audit(batch, failures, warned))
         first += len(batch.candles)
     return audits
+
+
+def _make_audit(
+    batch: RawBatch, failures: Sequence[Finding], warned: Sequence[Finding]
+) -> BatchAudit:
+    return BatchAudit(
+        batch_id=batch.batch_id,
+        symbol=batch.candles.symbol,
+        venue=batch.venue,
+        rows=len(batch.candles),
+        is_refused=any(finding.row_number is None for finding in failures),
+        failures=tuple(failures),
+        warnings=tuple(warned),
+    )
 
 
 def _find_whole_faults(

@@ -5,7 +5,7 @@ the next try finds by itself what is still missing.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from ringside.adapters.candle_store import CandleStore
@@ -46,15 +46,8 @@ def backfill_candles(
     """Load [start, end) of one series, newest chunk first, and log the progress of each.
 
     A chunk whose every hour has a candle, or was asked for in vain lately, is skipped: that is
-    how a run that was killed goes on where it was, with the same final rows.
-
-    Args:
-        settings: Of the platform.
-        symbol: One of the series of the settings.
-        as_of: Nothing that closes later is loaded; aware.
-        start: First open time; aware.
-        end: Candles open before this; without it the hour of `as_of`.
-        chunk_hours: Hours fetched and published at a time.
+    how a run that was killed goes on where it was, with the same final rows. `end` defaults to
+    the hour of `as_of`; all times are aware, and `chunk_hours` is in hours.
 
     Raises:
         SettingsError: The symbol is none of the series, a time is naive, or the window is empty
@@ -70,32 +63,57 @@ def backfill_candles(
         "back-filling symbol=%s start=%s end=%s chunks=%s as_of=%s",
         symbol, span[0], span[1], len(chunks), as_of,
     )  # fmt: skip
-    store = CandleStore(make_engine(settings))
-    counts = {"published": 0, "revised": 0, "quarantined": 0, "skipped_hours": 0}
-    batch_ids = []
+    tally = _Tally()
     for number, chunk in enumerate(chunks, start=1):
-        if store.count_settled_hours(symbol, chunk, as_of=as_of) == _count_hours(chunk):
-            counts["skipped_hours"] += _count_hours(chunk)
-            _log.info("chunk %s/%s is there already: %s", number, len(chunks), chunk[0])
-            continue
-        window = make_window(symbol, *chunk, "back-fill")
-        batch_id = fetch_window(settings, window, as_of=as_of).batch_id
-        audit_batches(settings, [batch_id], as_of=as_of)
-        for series in publish_batches(settings, [batch_id], as_of=as_of).series:
-            counts["published"] += series.published
-            counts["revised"] += series.revised
-            counts["quarantined"] += series.quarantined
-        batch_ids.append(batch_id)
+        _load_chunk(settings, symbol, chunk, as_of=as_of, tally=tally)
         _log.info(
-            "chunk %s/%s (%s%%) from %s: published=%s quarantined=%s so far",
-            number, len(chunks), 100 * number // len(chunks), chunk[0], counts["published"],
-            counts["quarantined"],
+            "chunk %s/%s (%s%%) from %s: %s",
+            number, len(chunks), 100 * number // len(chunks), chunk[0], tally,
         )  # fmt: skip
-    facts = BackfillFacts(
-        symbol, span[0].isoformat(), span[1].isoformat(), tuple(batch_ids), **counts
-    )
+    facts = tally.to_facts(symbol, span)
     _log.info("back-filled %s", facts)
     return facts
+
+
+@dataclass
+class _Tally:
+    """What a back-fill has done so far."""
+
+    batch_ids: list[str] = field(default_factory=list)
+    published: int = 0
+    revised: int = 0
+    quarantined: int = 0
+    skipped_hours: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"published={self.published} quarantined={self.quarantined} "
+            f"skipped_hours={self.skipped_hours} so far"
+        )
+
+    def to_facts(self, symbol: str, span: Span) -> BackfillFacts:
+        """Close the tally."""
+        counts = {name: value for name, value in vars(self).items() if name != "batch_ids"}
+        start, end = (instant.isoformat() for instant in span)
+        return BackfillFacts(symbol, start, end, tuple(self.batch_ids), **counts)
+
+
+def _load_chunk(
+    settings: Settings, symbol: str, chunk: Span, *, as_of: datetime, tally: _Tally
+) -> None:
+    """Fetch, audit and publish one chunk in a transaction of its own, unless it is there."""
+    store = CandleStore(make_engine(settings))
+    if store.count_settled_hours(symbol, chunk, as_of=as_of) == _count_hours(chunk):
+        tally.skipped_hours += _count_hours(chunk)
+        return
+    window = make_window(symbol, *chunk, "back-fill")
+    batch_id = fetch_window(settings, window, as_of=as_of).batch_id
+    audit_batches(settings, [batch_id], as_of=as_of)
+    for series in publish_batches(settings, [batch_id], as_of=as_of).series:
+        tally.published += series.published
+        tally.revised += series.revised
+        tally.quarantined += series.quarantined
+    tally.batch_ids.append(batch_id)
 
 
 def _require_window(

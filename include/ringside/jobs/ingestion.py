@@ -7,10 +7,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ringside.adapters.candle_store import Asked, CandleStore, RawBatch
 from ringside.adapters.database import make_engine
 from ringside.adapters.release_store import ReleaseStore
+from ringside.core.audits import BatchAudit
 from ringside.core.candles import Candles, keep_closed, to_datetime
 from ringside.core.own_history import HISTORY_HOURS
 from ringside.errors import (
@@ -137,29 +139,32 @@ def audit_batches(settings: Settings, batch_ids: Sequence[str], *, as_of: dateti
     )
     audits = ReleaseStore(make_engine(settings)).excuse_released(audits)
     store.write_audits(audits, as_of=as_of, audited_at=read_at)
-    facts = []
     names = [check.name for check in CANDLE_CHECKS]
-    for audit in audits:
-        page = write_audit(settings.audits_dir, audit, as_of=as_of, checks=names)
-        facts.append(
-            BatchFacts(
-                batch_id=audit.batch_id,
-                symbol=audit.symbol,
-                rows=audit.rows,
-                refused_rows=audit.refused_rows,
-                warnings=len(audit.warnings),
-                is_refused=audit.is_refused,
-                page=str(page),
-            )
-        )
-        _log.info(
-            "audited symbol=%s rows=%s refused=%s warnings=%s page=%s",
-            audit.symbol, audit.rows, audit.refused_rows, len(audit.warnings), page,
-        )  # fmt: skip
+    facts = [
+        _describe_audit(audit, write_audit(settings.audits_dir, audit, as_of=as_of, checks=names))
+        for audit in audits
+    ]
     run_page = None
     if audits:
         run_page = str(write_run_page(settings.audits_dir, audits, as_of=as_of))
     return AuditFacts(as_of.isoformat(), tuple(facts), run_page)
+
+
+def _describe_audit(audit: BatchAudit, page: Path) -> BatchFacts:
+    """Log one audit and turn it into the facts that tasks hand on."""
+    _log.info(
+        "audited symbol=%s rows=%s refused=%s warnings=%s page=%s",
+        audit.symbol, audit.rows, audit.refused_rows, len(audit.warnings), page,
+    )  # fmt: skip
+    return BatchFacts(
+        batch_id=audit.batch_id,
+        symbol=audit.symbol,
+        rows=audit.rows,
+        refused_rows=audit.refused_rows,
+        warnings=len(audit.warnings),
+        is_refused=audit.is_refused,
+        page=str(page),
+    )
 
 
 def publish_batches(
