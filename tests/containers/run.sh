@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs a command with a Docker engine and the base image at hand, both made where they are missing.
+# Runs a command with a Docker engine, the base image and our images at hand, made where missing.
 set -euo pipefail
-here=$(dirname "$0")
-variables=$("$here/engine.sh")
+cd "$(dirname "$0")/../.."
+variables=$(tests/containers/engine.sh)
 eval "$variables"
-"$here/base_image.sh"
+tests/containers/base_image.sh
+docker compose build --quiet
 exec "$@"

@@ -327,8 +327,7 @@ def test_second_serving_replica_is_signalled_too(stack):
 
 def test_platform_goes_on_after_its_containers_were_killed(stack):
     before = stack.query(COUNT)
-    for service in ("airflow-scheduler", "serving", "postgres"):
-        stack.run("docker", "kill", f"{stack.project}-{service}-1")
+    stack.compose("kill", "airflow-scheduler", "serving", "postgres")
     stack.start()
 
     wait_champions(stack, {1: "xgboost", 6: "xgboost"})
