@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from alembic.util.exc import CommandError
 from sqlalchemy import make_url, text
 
 from ringside.adapters import schema
@@ -37,6 +38,9 @@ def main() -> int:
         return 75
     except (PermanentError, ValueError) as error:
         _log.error("%s", error)
+        return 65
+    except CommandError as error:
+        _log.error("the tables are of another version of Ringside than this image: %s", error)
         return 65
     if subprocess.run(["airflow", "db", "migrate"], check=False).returncode != 0:  # noqa: S607
         return 75
