@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -127,7 +128,7 @@ def describe_part(file: Path) -> Part:
             if file.name.endswith(".sql.gz"):
                 return Part(file.name, digest, tables=describe_dump(content))
             return Part(file.name, digest, files=describe_files(content))
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise ArchiveError(f"{file.name} is damaged: {error}") from error
 
 

@@ -1,5 +1,6 @@
 """The archive of a backup: what is counted, and that nothing altered or cut short is accepted."""
 
+import contextlib
 import gzip
 import io
 import tarfile
@@ -132,3 +133,17 @@ def test_a_difference_names_the_first_table_or_file():
     assert "1 of 2 differ, the first is t" in kept.find_difference(
         Part("a", "1", {"t": Table(1, "ff")}, {"x": "00"})
     )
+
+
+@pytest.mark.parametrize("name", ["ringside.sql.gz", "artefacts.tar.gz"])
+def test_a_flipped_byte_never_passes_and_never_ends_in_another_error(tmp_path, name):
+    content = make_dump() if name.endswith(".sql.gz") else make_tar({"a": b"trees" * 200}).read()
+    whole = gzip.compress(content)
+    file = tmp_path / name
+    file.write_bytes(whole)
+    expected = archive.describe_part(file)
+
+    for at in range(len(whole)):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        with contextlib.suppress(ArchiveError):
+            assert archive.describe_part(file) != expected
