@@ -122,13 +122,17 @@ class Platform:
         return time.monotonic() - began
 
     def idle_mib(self) -> float:
-        """Proportional set size of every process started for this state folder, in MiB."""
+        """Proportional set size of supervisord and all of its session, in MiB.
+
+        Sessions, because PostgreSQL and Airflow overwrite the environment of their processes.
+        """
+        keeper = int((self.state / "run" / "supervisord.pid").read_text())
         total = 0
         for process in psutil.process_iter():
             try:
-                if str(self.state) in " ".join(process.environ().values()):
+                if os.getsid(process.pid) == keeper:
                     total += process.memory_full_info().pss
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
+            except (ProcessLookupError, psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
         return total / 2**20
 
