@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from forecast_api.atomic_files import write_json
 from ringside.adapters.model_files import find_folder
+from ringside.adapters.whole_files import write_whole
 from ringside.core.manifest import MANIFEST_FILE
 from ringside.core.titles import Title
 
@@ -65,7 +65,8 @@ class LastGood:
         if after == before:
             return
         try:
-            write_json(self._pointer, {name: asdict(copy) for name, copy in after.items()})
+            content = {name: asdict(copy) for name, copy in after.items()}
+            write_whole(self._pointer, json.dumps(content, indent=1))
         except OSError as error:
             log.warning("the pointer %s cannot be moved: %s", self._pointer, error)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from forecast_api.atomic_files import write_json
+from ringside.adapters.whole_files import write_whole
 
 
 class WorkerBoard:
@@ -21,7 +21,8 @@ class WorkerBoard:
 
     def write(self, note: Mapping[str, object]) -> None:
         """Put up the note of this process; `note` must be JSON."""
-        write_json(self._file(os.getpid()), {**note, "parent": os.getppid()})
+        content = json.dumps({**note, "parent": os.getppid()}, indent=1)
+        write_whole(self._file(os.getpid()), content)
 
     def remove(self, pid: int) -> None:
         """Take down the note of process `pid`, if there is one."""

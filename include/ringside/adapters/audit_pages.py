@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from ringside.adapters.whole_files import write_whole
 from ringside.core.audits import BatchAudit, Finding
 
 MAX_LISTED = 500  # a page with more rows than this is read by nobody; the JSON file has all
@@ -37,11 +38,10 @@ def write_audit(folder: Path, audit: BatchAudit, *, as_of: datetime, checks: Seq
     Returns:
         The path of the page.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     facts = {**asdict(audit), "as_of": as_of.isoformat(), "checks": list(checks)}
-    _write_whole(folder / f"{audit.batch_id}.json", json.dumps(facts, indent=1))
+    write_whole(folder / f"{audit.batch_id}.json", json.dumps(facts, indent=1))
     page = folder / f"{audit.batch_id}.html"
-    _write_whole(page, render_page(audit, as_of=as_of, checks=checks))
+    write_whole(page, render_page(audit, as_of=as_of, checks=checks))
     return page
 
 
@@ -58,7 +58,7 @@ def write_run_page(folder: Path, audits: Sequence[BatchAudit], *, as_of: datetim
         for audit in sorted(audits, key=lambda each: (-each.refused_rows, each.batch_id))
     )
     page = folder / f"run_{as_of:%Y%m%dT%H%M%S}_{key}.html"
-    _write_whole(
+    write_whole(
         page,
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -132,10 +132,3 @@ def _render_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
-
-
-def _write_whole(path: Path, content: str) -> None:
-    """Write beside the target and rename, so that nobody reads half a file."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(content, encoding="utf-8")
-    draft.replace(path)

@@ -1,13 +1,13 @@
 """Writes charts and the report page as static files that need nothing from outside their folder."""
 
 import html
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ringside.adapters.whole_files import place_whole, write_whole
 from ringside.core.charts import Caption, Score
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class ReportFolder:
             OSError: the disk is full or the folder cannot be written.
         """
         address = f"{symbol.replace('/', '')}/{name}.png"
-        _write_whole(self.folder / address, lambda draft: figure.savefig(draft, format="png"))
+        place_whole(self.folder / address, lambda draft: figure.savefig(draft, format="png"))
         return Chart(address, figure.get_suptitle())
 
     def save_page(self, reports: Sequence[TitleReport], *, caption: Caption) -> Path:
@@ -77,10 +77,10 @@ class ReportFolder:
         """
         page = self.folder / "index.html"
         text = render_page(reports, caption=caption)
-        _write_whole(page, lambda draft: draft.write_text(text, encoding="utf-8"))
+        write_whole(page, text)
         days = [path.name for path in self._reports_dir.iterdir() if _is_day(path)]
         latest = self._reports_dir / LATEST
-        _write_whole(latest, lambda draft: draft.symlink_to(max(days), target_is_directory=True))
+        place_whole(latest, lambda draft: draft.symlink_to(max(days), target_is_directory=True))
         return page
 
 
@@ -144,14 +144,3 @@ def _paragraph(text: str) -> str:
 
 def _is_day(path: Path) -> bool:
     return path.name != LATEST and (path / "index.html").is_file()
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the target and move into place, so that a reader finds old or new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
