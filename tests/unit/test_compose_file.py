@@ -72,9 +72,27 @@ def test_every_service_is_bounded_and_no_image_is_pulled(compose):
         assert "healthcheck" in service or service["restart"] == "no", name
 
 
+def test_one_setting_moves_the_artefacts_and_the_key_stays_in_a_file(compose):
+    mlflow, bucket = compose["services"]["mlflow"], compose["services"]["bucket"]
+
+    assert mlflow["environment"] == bucket["environment"]
+    chosen = mlflow["environment"]["MLFLOW_ARTIFACTS_DESTINATION"]
+    assert chosen == "${RINGSIDE_ARTIFACTS:-/var/lib/mlflow}"
+    assert not [name for name in mlflow["environment"] if "SECRET" in name or "ACCESS_KEY" in name]
+    assert bucket["profiles"] == ["s3"]
+    assert mlflow["depends_on"]["bucket"]["required"] is False
+    assert set(bucket["volumes"]) <= set(mlflow["volumes"])
+
+
+def test_a_reload_is_no_wish_to_stop(compose):
+    lasting = [s for s in compose["services"].values() if "healthcheck" in s]
+
+    assert {service["restart"] for service in lasting} == {"always"}
+
+
 def test_env_example_names_every_variable_of_the_compose_file():
     used, example = (ROOT / "docker-compose.yaml").read_text(), (ROOT / ".env.example").read_text()
-    named = set(re.findall(r"\$\{(RINGSIDE_\w+|COMPOSE_\w+)", used))
+    named = set(re.findall(r"\$\{(\w+)", used))
     documented = set(re.findall(r"^#? ?(\w+)=", example, re.MULTILINE))
 
     assert named - documented == set()
