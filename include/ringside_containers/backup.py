@@ -209,6 +209,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if asked.verb == "backup":
             target = (asked.file or Path(f"ringside-{now:%Y%m%dT%H%M%SZ}.tar")).resolve()
+            if not target.parent.is_dir():
+                return _fail(f"There is no folder {target.parent}.")
             manifest = back_up(Stack(), target, now=now)
             _tell(f"{target} ({target.stat().st_size / 2**20:.1f} MiB): {manifest.count()}")
             return 0

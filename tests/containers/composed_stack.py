@@ -17,6 +17,7 @@ from processes import REPO, find_free_port
 CREDENTIALS = "credentials.json"
 SENTRY = "ringside-sentry:0.1.0"
 PROBES = REPO / "tests" / "containers" / "probes"
+FOREIGN = ("RINGSIDE_", "COMPOSE_", "MLFLOW_", "AWS_")
 KILL = "import os, sys; os.kill(int(sys.argv[1]), 9)"
 SLOWEST_CPUS = "0.02"
 
@@ -47,7 +48,7 @@ class ComposedStack(Stack):
         for path in (probes, *probes.iterdir()):
             path.chmod(0o755)
         self.environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("RINGSIDE_", "COMPOSE_"))},
+            **{k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)},
             "COMPOSE_PROJECT_NAME": self.project,
             "COMPOSE_FILE": ":".join(["docker-compose.yaml", *overlays]),
             "PROBES": str(probes),

@@ -23,6 +23,14 @@ def test_image_runs_as_nobody_special_and_carries_no_compiler(stack, name):
     assert said.split() == ["10001"]
 
 
+@pytest.mark.parametrize("name", IMAGES)
+def test_image_carries_no_program_that_gives_rights(stack, name):
+    find = ("find", "/", "-xdev", "-type", "f", "-perm", "/6000")
+    alone = ("docker", "run", "--rm", "--network", "none", "--user", "root")
+
+    assert stack.run(*alone, f"ringside-{name}:0.1.0", *find) == ""
+
+
 def test_serving_image_is_small(stack):
     size = int(stack.run("docker", "image", "inspect", "-f", "{{.Size}}", "ringside-serving:0.1.0"))
 

@@ -1,6 +1,6 @@
 """The platform's promise in containers: from nothing to a promoted champion, no caller failed.
 
-`--celery` runs the same with tasks in two Celery workers.
+`--celery` runs the same with tasks in two Celery workers, `--s3` with artefacts in a bucket.
 """
 
 import json
@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from containers.round_trip import BEATEN, BEST
+from ringside_containers.archive import open_archive
+from s3_process import list_keys
 
 pytestmark = pytest.mark.containers
 
@@ -42,6 +44,22 @@ def test_task_log_shows_what_the_training_said(round_trip):
     said = ("created container=", "training symbol=PLANTED/USDT", "trained symbol=PLANTED/USDT")
 
     assert [words for words in said if words not in round_trip.training_log] == []
+
+
+LIST = "import os; print(sum(len(files) for _, _, files in os.walk('/var/lib/mlflow')))"
+
+
+def test_artefacts_are_in_the_volume_or_in_the_bucket_and_in_a_backup(
+    round_trip, stack, store, tmp_path
+):
+    versions = len(round_trip.after["versions"])
+    stack.run("make", "backup", f"TO={tmp_path / 'after.tar'}")
+
+    kept = open_archive(tmp_path / "after.tar", tmp_path).parts["artefacts"].files
+    assert sum(name.endswith("/manifest.json") for name in kept) == versions == 6
+    in_volume = int(stack.run_python("mlflow", LIST))
+    in_bucket = len(list_keys(store)) if store else 0
+    assert (in_volume, in_bucket) == ((0, len(kept)) if store else (len(kept), 0))
 
 
 RELOAD = """

@@ -105,6 +105,12 @@ def test_ports_of_make_become_variables_of_compose():
     }
 
 
+@pytest.mark.parametrize("text", ["airflw=8081", "airflow", "serving=http"])
+def test_a_port_that_is_misspelt_is_named(text):
+    with pytest.raises(NotReadyError, match=text.partition("=")[0]):
+        read_ports(f"mlflow=5001,{text}")
+
+
 @pytest.mark.parametrize(("memory", "cpus"), [(4 * 2**30, 8), (16 * 2**30, 1)])
 def test_too_little_room_is_named(memory, cpus):
     with pytest.raises(NotReadyError, match="needs 6 GiB and 2"):
