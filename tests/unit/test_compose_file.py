@@ -88,6 +88,7 @@ def test_a_reload_is_no_wish_to_stop(compose):
     lasting = [s for s in compose["services"].values() if "healthcheck" in s]
 
     assert {service["restart"] for service in lasting} == {"always"}
+    assert compose["services"]["serving"]["stop_signal"] == "SIGTERM"
 
 
 def test_env_example_names_every_variable_of_the_compose_file():

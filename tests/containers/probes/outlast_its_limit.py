@@ -12,7 +12,7 @@ def outlast_its_limit() -> None:
     TrainingOperator(
         task_id="train",
         command=["train", "--series", "{{ params.symbol }}", "--as-of", "{{ params.as_of }}"],
-        execution_timeout=timedelta(seconds=8),
+        execution_timeout=timedelta(seconds=20),
         retries=0,
     )
 
