@@ -6,6 +6,7 @@ that errors are problem documents and a hot answer is not parsed again on its wa
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from inspect import unwrap
 from typing import Any, TypeVar
 
 from flask import Flask
@@ -76,6 +77,8 @@ def make_document(app: Flask, symbols: Sequence[str]) -> dict[str, Any]:
     """
     with app.app_context():
         document: dict[str, Any] = deepcopy(_spec.spec)
+    for endpoint, view in app.view_functions.items():
+        app.view_functions[endpoint] = unwrap(view)  # it has been read: no request needs more
     for operations in document["paths"].values():
         for operation in operations.values():
             _finish_operation(operation, symbols)

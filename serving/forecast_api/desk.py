@@ -48,15 +48,13 @@ class Desk:
     request_reload: Callable[[], None]
     reload_token: str | None = None
     hourly: HourlyForecasts = field(init=False)
+    symbols: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Start with no forecast kept."""
         object.__setattr__(self, "hourly", HourlyForecasts(self.champions, self.market))
-
-    @property
-    def symbols(self) -> list[str]:
-        """The configured symbols, in their order."""
-        return list(dict.fromkeys(title.symbol for title in self.titles))
+        symbols = tuple(dict.fromkeys(title.symbol for title in self.titles))
+        object.__setattr__(self, "symbols", symbols)
 
     def titles_of(self, symbol: str) -> list[Title]:
         """Return the titles of one symbol; empty for a symbol that is not configured."""
@@ -71,6 +69,8 @@ def find_desk() -> Desk:
 
 def find_symbol(given: str, known: Sequence[str]) -> str | None:
     """Find the symbol that is meant, with or without its slash, in capitals or not."""
+    if given in known:
+        return given
     folded = _fold(given)
     return next((symbol for symbol in known if _fold(symbol) == folded), None)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any
 
 from forecast_api.answers import Forecast, make_forecast
 from forecast_api.champions import Champions
@@ -36,38 +35,33 @@ class _Basis:
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class HourlyForecast:
     """A forecast with its fixed part as JSON text, ready to be told with the ages of now."""
 
     forecast: Forecast
     head: str
     etag: str
-    counters: tuple[Any, ...] = ()
+    _told: tuple[datetime, bytes] | None = None
 
     def tell(self, window: MarketWindow) -> bytes:
-        """Give the body of the answer at the window's market time."""
-        market_time = window.market_time
-        age_s = (market_time - self.forecast.as_of).total_seconds()
-        inputs = [
-            {
-                "name": "candles",
-                "known_at": self.forecast.as_of.isoformat(),
-                "age_s": age_s,
-                "origin": window.origin,
-            }
-        ]
-        inputs += [
-            {
-                "name": f"model of horizon {champion.title.horizon}",
-                "known_at": champion.model.manifest.as_of.isoformat(),
-                "age_s": (market_time - champion.model.manifest.as_of).total_seconds(),
-                "origin": champion.source,
-            }
-            for champion in self.forecast.used
-        ]
+        """Give the body of the answer at the window's market time, to the second."""
+        market_time = window.market_time.replace(microsecond=0)
+        told = self._told
+        if told is None or told[0] != market_time:
+            told = self._told = (market_time, self._write(market_time, window.origin))
+        return told[1]
+
+    def _write(self, market_time: datetime, origin: str) -> bytes:
+        as_of = self.forecast.as_of
+        age_s = (market_time - as_of).total_seconds()
+        inputs = [_describe_input("candles", as_of, market_time, origin)]
+        for champion in self.forecast.used:
+            fitted = champion.model.manifest.as_of
+            name = f"model of horizon {champion.title.horizon}"
+            inputs.append(_describe_input(name, fitted, market_time, champion.source))
         tail = {"market_time": market_time.isoformat(), "age_s": age_s, "inputs": inputs}
-        return f"{self.head},{json.dumps(tail)[1:]}".encode()
+        return f"{self.head},{_write_json(tail)[1:]}".encode()
 
     def find_max_age_s(self, window: MarketWindow) -> int:
         """Say for how many seconds the answer may be kept by others."""
@@ -113,7 +107,18 @@ class HourlyForecasts:
 
     def _compute(self, titles: list[Title], window: MarketWindow) -> HourlyForecast:
         forecast = make_forecast(titles, self._champions, window)
-        head = json.dumps(forecast.fixed)[:-1]
+        head = _write_json(forecast.fixed)[:-1]
         # weak: the ages that are added differ from answer to answer
         etag = f'W/"{sha256(head.encode()).hexdigest()[:32]}"'
         return HourlyForecast(forecast, head, etag)
+
+
+def _describe_input(
+    name: str, known_at: datetime, market_time: datetime, origin: str
+) -> dict[str, object]:
+    age_s = (market_time - known_at).total_seconds()
+    return {"name": name, "known_at": known_at.isoformat(), "age_s": age_s, "origin": origin}
+
+
+def _write_json(content: dict[str, object]) -> str:
+    return json.dumps(content, separators=(",", ":"))

@@ -148,7 +148,8 @@ class KeptMarket:
 
 def _tell(entry: _Entry, real_time: datetime) -> MarketWindow:
     """Tell the kept window at another instant; its candles were closed and stay so."""
-    return replace(entry.window, market_time=real_time + entry.offset)
+    window = entry.window
+    return MarketWindow(real_time + entry.offset, window.source, window.candles, window.origin)
 
 
 def _are_same(one: Candles, other: Candles) -> bool:

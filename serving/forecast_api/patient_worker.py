@@ -106,7 +106,15 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # Gunicorn has no types
         """A kept-alive connection begins its next request."""
         self.poller.unregister(client)
         self.keepalived_conns.remove(conn)
-        self._gather(conn)
+        try:
+            is_whole = conn.take(self.longest_body)
+        except OSError:
+            self._drop(conn)
+            return
+        if is_whole:  # as nearly always
+            self.enqueue_req(conn)
+        else:
+            self._gather(conn)
 
     def on_pending_socket_readable(self, conn: GatheringConn, client: socket.socket) -> None:
         """More of a request has arrived."""

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 
+from forecast_api.limits import MAX_BODY_BYTES
 from ringside.errors import RegistryUnavailableError, StoreUnavailableError
 
 log = logging.getLogger(__name__)
@@ -50,16 +51,16 @@ def _require_acceptable_body() -> None:
     Raises:
         Problem: 411 or 413; the connection ends, for the rest of the body is not wanted.
     """
-    if request.environ.get("HTTP_TRANSFER_ENCODING"):
+    environ = request.environ
+    if "HTTP_TRANSFER_ENCODING" in environ:
         raise Problem(
             HTTPStatus.LENGTH_REQUIRED, "length-required", "send the body with a Content-Length"
         ).with_headers(Connection="close")
-    limit = request.max_content_length
-    if limit is not None and (request.content_length or 0) > limit:
+    if environ.get("CONTENT_LENGTH") and (request.content_length or 0) > MAX_BODY_BYTES:
         raise Problem(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "body-too-long",
-            f"the body has {request.content_length} bytes; {limit} are allowed",
+            f"the body has {request.content_length} bytes; {MAX_BODY_BYTES} are allowed",
         ).with_headers(Connection="close")
 
 

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from functools import cache
 from time import perf_counter
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Response, request
+from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -37,16 +38,15 @@ access_log = logging.getLogger("forecast_api.access")
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SHOWN_CHARACTERS = 200
+_BEGAN = "ringside.began"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-REQUESTS = Counter(
-    "ringside_requests", "Requests answered.", ("endpoint", "method", "status")
-)  # fmt: skip
-SECONDS = Histogram(
+REQUESTS = Histogram(
     "ringside_request_seconds",
-    "Time to answer, without the network.",
-    ("endpoint", "method"),
+    "Requests answered, and the time it took without the network.",
+    ("endpoint", "method", "status"),
     buckets=_BUCKETS,
 )
 FORECASTS = Counter(
@@ -99,48 +99,40 @@ def _forecasts_of(*labels: str | int) -> Counter:
 
 
 @cache
-def _requests_of(endpoint: str, method: str, status: int) -> Counter:
+def _requests_of(endpoint: str, method: str, status: int) -> Histogram:
     return REQUESTS.labels(endpoint, method, status)
 
 
-@cache
-def _seconds_of(endpoint: str, method: str) -> Histogram:
-    return SECONDS.labels(endpoint, method)
-
-
 def _begin() -> None:
-    g.began = perf_counter()
-    given = request.environ.get("HTTP_X_REQUEST_ID", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    environ = request.environ
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    known = given if given and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    environ[_BEGAN] = (perf_counter(), known)
 
 
 def _end(answer: Response) -> Response:
-    seconds = perf_counter() - g.began
-    endpoint = request.url_rule.rule if request.url_rule else "(none)"
-    method = request.method if request.method in _METHODS else "(other)"
-    _requests_of(endpoint, method, answer.status_code).inc()
-    _seconds_of(endpoint, method).observe(seconds)
-    answer.headers["X-Request-ID"] = g.request_id
+    asked = request_ctx.request
+    environ = asked.environ
+    began, request_id = environ[_BEGAN]
+    seconds = perf_counter() - began
+    rule = asked.url_rule
+    method = environ["REQUEST_METHOD"]
+    method = method if method in _METHODS else "(other)"
+    status = answer.status_code
+    _requests_of(rule.rule if rule else "(none)", method, status).observe(seconds)
+    answer.headers["X-Request-ID"] = request_id
     if access_log.isEnabledFor(logging.INFO):
-        access_log.info("%s", _make_line(answer, method, seconds))
-    return answer
-
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
-
-
-def _make_line(answer: Response, method: str, seconds: float) -> str:
-    """Write one request as JSON; its query stays out, for it may be private."""
-    return json.dumps(
-        {
+        line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "request_id": g.request_id,
-            "client": request.remote_addr,
+            "request_id": request_id,
+            "client": environ.get("REMOTE_ADDR"),
             "method": method,
-            "path": request.path[:SHOWN_CHARACTERS],
-            "status": answer.status_code,
-            "bytes": answer.content_length,
+            # without the query, for it may be private
+            "path": environ.get("PATH_INFO", "")[:SHOWN_CHARACTERS],
+            "status": status,
+            "bytes": answer.headers.get("Content-Length", type=int),
             "ms": round(seconds * 1000, 2),
             "worker": os.getpid(),
         }
-    )
+        access_log.info("%s", json.dumps(line))
+    return answer
