@@ -1,6 +1,6 @@
 """Builders for the service's tests: fitted models as folders, and the market as a plain object."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from builders import make_candles
 from forecast_api.market import MarketWindow
+from ringside.adapters.history_pages import Page
 from ringside.adapters.model_files import find_folder, write_model
 from ringside.core.candles import Candles, keep_closed, to_datetime
 from ringside.core.contestants import CONTESTANTS, Sample
@@ -83,6 +84,32 @@ class FakeMarket:
     def require_answer(self) -> None:
         if self.is_down:
             raise StoreUnavailableError("PostgreSQL at 10.0.0.1:5432/ringside did not answer")
+
+
+@dataclass
+class FakeHistory:
+    """Holds pages; keeps the contract of `StoredHistory`. The last question is in `asked`."""
+
+    page: Page
+    asked: dict = field(default_factory=dict)
+
+    def read_candles(self, span):
+        self.asked = {"span": span}
+        return self.page
+
+    def read_forecasts(self, span, **asked):
+        self.asked = {"span": span, **asked}
+        return self.page
+
+    def read_source(self):
+        return "simulated"
+
+
+class FakeCatalogue:
+    """A registry without contestants."""
+
+    def read(self, *, real_time):
+        return {"read_at": real_time.isoformat(), "titles": []}
 
 
 def find_end(candles: Candles) -> datetime:

@@ -16,6 +16,8 @@ import pytest
 from processes import REPO, SERVING_PYTHON, find_free_port, running, wait_for
 from ringside.settings import Settings
 
+TOKEN = "a-token-of-the-tests-only"
+
 
 @dataclass
 class Service:
@@ -61,6 +63,7 @@ def serving(
         "RINGSIDE_SERIES": ",".join(settings.series),
         "RINGSIDE_HORIZONS": ",".join(map(str, settings.horizons)),
         "RINGSIDE_SERVING_BIND": at,
+        "RINGSIDE_RELOAD_TOKEN": TOKEN,
     }
     command = [str(SERVING_PYTHON), "-m", "gunicorn", "-c", str(REPO / "serving/gunicorn.conf.py")]
     url = f"http://{at}"

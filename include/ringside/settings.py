@@ -122,6 +122,12 @@ class Settings(BaseSettings):
     docker_url: str = Field(
         "unix://var/run/docker.sock", description="Docker engine, for either `docker`."
     )
+    reload_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Bearer token of `POST /v1/reload`, at least 16 characters; without one the"
+        " service reloads by `SIGHUP` only.",
+    )
     reload_timeout_s: int = Field(
         60, ge=5, description="Seconds all workers have to serve the new champion."
     )
@@ -206,6 +212,11 @@ class Settings(BaseSettings):
     def serving_pid_file(self) -> Path:
         """Where the Gunicorn master writes its process id."""
         return self.state_dir / "run" / "gunicorn.pid"
+
+    @property
+    def metrics_dir(self) -> Path:
+        """Where the workers of one Gunicorn master keep their counts, emptied at its start."""
+        return self.state_dir / "run" / "metrics"
 
     @property
     def workers_dir(self) -> Path:

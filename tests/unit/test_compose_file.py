@@ -14,7 +14,11 @@ from ringside_embedded import programs
 
 ROOT = Path(__file__).parents[2]
 # The secrets come as files in /run/secrets.
-SECRET = {"RINGSIDE_DATABASE_URL", "RINGSIDE_TRAINING_DATABASE_URL"}
+SECRET = {
+    "RINGSIDE_DATABASE_URL",
+    "RINGSIDE_RELOAD_TOKEN",
+    "RINGSIDE_TRAINING_DATABASE_URL",
+}
 # Addresses, folders and accounts differ where each part has a container of its own.
 PLACED = {
     "CORE__DAGS_FOLDER", "CORE__PLUGINS_FOLDER", "CORE__EXECUTION_API_SERVER_URL",

@@ -15,8 +15,18 @@ from forecast_api.desk import Desk
 from forecast_api.last_good import LastGood
 from forecast_api.lineup import Candidate, Lineup
 from forecast_api.worker_board import WorkerBoard
+from ringside.adapters.history_pages import Page
 from ringside.core.features import LOOKBACK, compute_features
-from serving_builders import TITLES, FakeMarket, find_end, make_copy
+from serving_builders import (
+    TITLES,
+    FakeCatalogue,
+    FakeHistory,
+    FakeMarket,
+    find_end,
+    make_copy,
+)
+
+TOKEN = "a-token-of-the-tests-only"
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PROBLEM = "application/problem+json"
@@ -35,8 +45,12 @@ def desk(tmp_path) -> Desk:
         champions=load_champions(lineup, LastGood(tmp_path / "models"), loaded_at=NOW),
         market=FakeMarket(candles, find_end(candles) + timedelta(minutes=20)),
         board=WorkerBoard(tmp_path / "workers"),
+        history=FakeHistory(Page([], has_more=False)),
+        catalogue=FakeCatalogue(),
         reports_dir=tmp_path / "reports",
         now=lambda: NOW,
+        request_reload=lambda: None,
+        reload_token=TOKEN,
     )
 
 
@@ -44,8 +58,10 @@ def desk(tmp_path) -> Desk:
 def ask(desk):
     """Ask the app one question; attributes of the desk can be replaced by keyword."""
 
-    def get(path, *, method="GET", **changes):
-        return create_app(lambda: replace(desk, **changes)).test_client().open(path, method=method)
+    def get(path, *, method="GET", json=None, data=None, headers=None, **changes):
+        app = create_app(lambda: replace(desk, **changes), ("BTC/USDT",))
+        client = app.test_client()
+        return client.open(path, method=method, json=json, data=data, headers=headers)
 
     return get
 
@@ -94,12 +110,12 @@ def test_symbol_may_be_written_without_its_slash(ask, symbol):
 @pytest.mark.parametrize(
     ("query", "field"),
     [("", "symbol"), ("?symbol=", "symbol"), ("?symbol=BTCUSDT&symbol=BTCUSDT", "symbol"),
-     ("?symbol=BTCUSDT&horizon=1", "horizon"), ("?Symbol=BTCUSDT", "Symbol")],
+     ("?symbol=BTCUSDT&horizon=1", "horizon"), ("?symbol=BTCUSDT&Symbol=BTCUSDT", "Symbol")],
 )  # fmt: skip
 def test_bad_parameter_is_named(ask, query, field):
     answer = ask(f"/v1/forecast{query}")
     assert (answer.status_code, answer.content_type) == (400, PROBLEM)
-    assert [error["parameter"] for error in answer.json["errors"]] == [field]
+    assert [error["field"] for error in answer.json["errors"]] == [field]
 
 
 def test_unknown_symbol_is_told_the_known_ones(ask):
@@ -128,12 +144,17 @@ def test_missing_data_is_503_with_the_reason(ask, desk, change, kind):
 
 def test_late_candles_are_named_degraded(ask, desk):
     late = replace(desk.market, market_time=find_end(desk.market.candles) + timedelta(hours=3))
-    assert ask("/v1/forecast?symbol=BTCUSDT", market=late).json["degraded"] == "stale-candles"
+    body = ask("/v1/forecast?symbol=BTCUSDT", market=late).json
+    assert (body["degraded"], body["age_s"]) == ("stale-candles", 3 * 3600)
+    assert [forecast["horizon"] for forecast in body["forecasts"]] == [6]
+    assert body["unavailable"][0]["horizon"] == 1
+    assert "has passed" in body["unavailable"][0]["reason"]
 
 
 def test_title_without_model_is_unavailable_and_the_other_is_forecast(ask, desk):
-    one = {TITLES[1]: desk.champions.by_title[TITLES[1]]}
-    body = ask("/v1/forecast?symbol=BTCUSDT", champions=replace(desk.champions, by_title=one)).json
+    one = {TITLES[1]: desk.champions.ladders[TITLES[1]]}
+    body = ask("/v1/forecast?symbol=BTCUSDT", champions=replace(desk.champions, ladders=one)).json
+    assert body["degraded"] == "no-model"
     assert [forecast["horizon"] for forecast in body["forecasts"]] == [6]
     assert [title["horizon"] for title in body["unavailable"]] == [1]
 
@@ -187,10 +208,10 @@ def test_probes_tell_the_truth(ask, desk):
     answer = ask(
         "/readyz",
         market=replace(desk.market, is_down=True),
-        champions=replace(desk.champions, by_title={}),
+        champions=replace(desk.champions, ladders={}),
     )
     assert (answer.status_code, answer.content_type) == (503, PROBLEM)
-    assert len(answer.json["missing"]) == 3
+    assert len(answer.json["missing"]) == 3, answer.json["missing"]
     assert ask("/livez", champions=Champions(1, NOW, {}, ())).status_code == 200
 
 
