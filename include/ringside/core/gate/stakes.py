@@ -4,7 +4,7 @@ All arrays end in the hours, shape (..., n); leading axes are independent histor
 for an hour that is not scored for both.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,10 @@ class Blocks:
     scale: Floats
     hours: NDArray[np.int64]
     is_scored: NDArray[np.bool_]
+
+    def take(self, kept: NDArray[np.bool_]) -> "Blocks":
+        """Keep the named blocks of a single history."""
+        return Blocks(**{field.name: getattr(self, field.name)[kept] for field in fields(self)})
 
 
 def stake_band(champion_loss: Floats, rival_loss: Floats, distance: Floats) -> HourlyStakes:
@@ -109,10 +113,11 @@ def sum_blocks(stakes: HourlyStakes, block_hours: int) -> Blocks:
     hours = here.sum(axis=-1)
     is_scored = hours >= FEWEST_HOURS_FRAC * block_hours
     first = np.take_along_axis(reach, here.argmax(axis=-1)[..., None], axis=-1)[..., 0]
+    scale = np.sqrt(block_hours) * np.where(is_scored, first, 0.0)
     return Blocks(
         saved=np.where(is_scored, np.where(here, saved, 0.0).sum(axis=-1), 0.0),
         cost=np.where(is_scored, np.where(here, cost, 0.0).sum(axis=-1), 0.0),
-        scale=np.where(is_scored, np.sqrt(block_hours) * first, 0.0),
+        scale=scale,
         hours=hours,
         is_scored=is_scored,
     )
