@@ -7,6 +7,7 @@ the shares are good to a few points only.
 """
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ from ringside.core.quantiles import MEDIAN
 
 RULE = GateRule()
 WEEK = 168
+SHUFFLED = " on shuffled labels"
+RECORD_WEEKS = 8  # replayed before the first hour, as the platform does
 BASELINES = frozenset(name for name, kind in CONTESTANTS.items() if kind.is_baseline)
 MODELS = [name for name in CONTESTANTS if name not in BASELINES]
 
@@ -59,7 +62,9 @@ class Ring:
         return wide
 
     def stream(self, name, kind="seed1"):
-        """Quantiles of the newest version each hour."""
+        """Quantiles of the newest version each hour, and their loss."""
+        if name.endswith(SHUFFLED):
+            name, kind = name.removesuffix(SHUFFLED), "shuffled"
         key = (name, kind)
         if key not in self.known:
             found = self.found[name] if kind == "seed1" else load(self.symbol, self.horizon, *key)
@@ -67,13 +72,20 @@ class Ring:
         return self.known[key]
 
     def version(self, name, number):
+        """One version from its training on; of shuffled labels only the stream is kept."""
+        if name.endswith(SHUFFLED):
+            return self.stream(name.removesuffix(SHUFFLED), "shuffled")
         key = (name, number)
         if key not in self.known:
             self.known[key] = self.charge(self.grid(self.found[name]["scaled"][number]))
         return self.known[key]
 
     def charge(self, quantiles):
-        return quantiles.astype(np.float32), compute_pinball_loss(self.u, quantiles)
+        if self.stake == "band":
+            loss = compute_pinball_loss(self.u, quantiles)
+        else:
+            loss = (self.u - quantiles[:, MEDIAN]) ** 2 / self.horizon
+        return quantiles.astype(np.float32), loss
 
     def stakes(self, champion, rival):
         (first, loss), (second, other) = champion, rival
@@ -102,12 +114,6 @@ class Ring:
         return compute_path(saved, blocks.scale, places, stake=self.stake, horizon=self.horizon)
 
 
-def join(ring, pieces):
-    """One stream of several, each from its week to the next one's."""
-    parts = [tuple(part[week * WEEK : until * WEEK] for part in one) for one, week, until in pieces]
-    return tuple(np.concatenate([part[n] for part in parts]) for n in (0, 1))
-
-
 def print_null(ring, name, draws=8):
     """Two seeds of one recipe; who is called champion is drawn anew each week."""
     first, second = ring.stream(name), ring.stream(name, "seed2")
@@ -129,133 +135,146 @@ def print_null(ring, name, draws=8):
     print(f"| h{ring.horizon} {ring.stake} | null: two seeds of {name} | {draws_made} | {shares} |")
 
 
-def find_weeks_to_title(ring, champion_name, rival, start, *, threshold, mover=None, weeks=104):
-    """Weeks until the claim is proven and, with `mover`, a version with a record is there."""
-    champion = ring.version(champion_name, start)
-    path = ring.path(ring.blocks(champion, rival, start, weeks))
-    latest = round(LATEST_DAYS / ring.days)
-    for block in np.flatnonzero(path >= threshold):
-        for look in range(block, min(block + latest, len(path))):
-            if mover is None or find_mover(ring, champion, mover, start, look, RULE.record_days):
-                return (look + 1) * ring.days / 7
-    return np.inf
-
-
-def find_mover(ring, champion, name, start, block, days):
+def find_mover(ring, champion, name, now, days):
     """Guard G1: the oldest of the last four versions with its own record and no loss."""
-    now = start * WEEK + round((block + 1) * ring.days * 24) - ring.horizon
-    newest = min(now // WEEK, len(ring.found[name]["first"]) - 1)
+    newest = min(now // WEEK, ring.weeks - 1)
     for number in range(max(newest - 3, 0), newest + 1):
-        span = slice(number * WEEK, now)
         if now - number * WEEK < days * 24 * RULE.min_scored_frac:
             return None
-        saved = np.nansum(champion[1][span] - ring.version(name, number)[1][span])
-        if saved >= 0:
+        span = slice(number * WEEK, now)
+        if np.nansum(champion[1][span] - ring.version(name, number)[1][span]) >= 0:
             return (name, number)
     return None
 
 
-def print_power(ring):
-    starts = range(4, ring.weeks - 104, 4)
-    for champion in sorted(BASELINES):
-        for name in MODELS:
-            for kind, mover in (("seed1", name), ("shuffled", None)):
-                rival = ring.stream(name, kind)
-                for threshold in (20, 80):
-                    weeks = [
-                        find_weeks_to_title(
-                            ring, champion, rival, start, threshold=threshold, mover=mover
-                        )
-                        for start in starts
-                    ]
-                    median, most = (np.quantile(weeks, q, method="lower") for q in (0.5, 0.8))
-                    label = name if kind == "seed1" else f"{name} on shuffled labels"
-                    print(
-                        f"| h{ring.horizon} {ring.stake} | {champion} -> {label}, threshold "
-                        f"{threshold} | {len(weeks)} | {np.isfinite(weeks).mean():.2f} in 104 weeks; "
-                        f"median {median:.1f} (80 %: {most:.1f}) |",
-                        flush=True,
-                    )
-        # the way back: champion is a model, the rival a baseline
-    for name in MODELS:
-        for baseline in sorted(BASELINES):
-            weeks = [
-                find_weeks_to_title(ring, name, ring.stream(baseline), start, threshold=40)
-                for start in starts
-            ]
-            print(
-                f"| h{ring.horizon} {ring.stake} | {name} -> {baseline} (fall back), threshold 40 "
-                f"| {len(weeks)} | {np.isfinite(weeks).mean():.2f} in 104 weeks |",
-                flush=True,
-            )
-
-
 class Replay:
-    """The full gate from `start` on, persistence first; guards G1, G2 and G3."""
+    """The full gate over `weeks` weeks from `start` on, guards G1, G2 and G3 included.
 
-    def __init__(self, ring, start):
-        self.ring, self.start = ring, start
-        self.reigns = [(("persistence", start), start * WEEK, "first")]
+    The first champion is the version of `first` of that week. With `record` the weeks before count
+    as evidence: they are forecast by the fresh streams, and the newest version may move in.
+    """
 
-    def run(self):
-        while True:
-            (name, number), hour, _ = self.reigns[-1]
-            found = self.find_swap(name, number, hour)
+    def __init__(self, ring, start, names, *, first="persistence", weeks=10**6, record=0):
+        self.ring, self.start, self.names, self.record = ring, start, names, record
+        self.end = min(start + weeks, ring.weeks)
+        self.reigns = [((first, start), start * WEEK, "first")]
+
+    def run(self, until=None):
+        while not (until and self.reigns[-1][0][0] == until):
+            found = self.find_swap()
             if found is None:
-                return self
+                break
             self.reigns.append(found)
+        return self
 
-    def find_swap(self, name, number, hour):
+    def find_swap(self):
         ring = self.ring
+        (name, number), hour, why = self.reigns[-1]
         champion = ring.version(name, number)
-        start = -(-hour // WEEK)
-        if start >= ring.weeks - 1:
+        record = self.record if why == "first" else 0
+        if record:
+            edge = self.start * WEEK
+            fresh = ring.stream(name)
+            champion = tuple(np.concatenate([fresh[n][:edge], champion[n][edge:]]) for n in (0, 1))
+        start = -(-hour // WEEK) - record
+        if start >= self.end - 1:
             return None
-        order = sorted(ring.found, key=lambda one: (one in BASELINES, list(CONTESTANTS).index(one)))
+        order = sorted(self.names, key=lambda one: (one in BASELINES, self.names.index(one)))
         limits = RULE.find_thresholds(order, name, BASELINES)
-        paths, calm = {}, None
-        for rival in order:
-            blocks = ring.blocks(champion, ring.stream(rival), start, ring.weeks)
-            paths[rival] = ring.path(blocks)
-            if rival == name:
-                calm = ring.path(blocks, -RULE.margin_frac * MARGIN_SHARE)
+        blocks = {
+            one: ring.blocks(champion, ring.stream(one), start, self.end - start) for one in order
+        }
+        paths = {one: ring.path(blocks[one]) for one in order}
+        calm = ring.path(blocks[name], -RULE.margin_frac * MARGIN_SHARE)
+        return self.look(champion, start, record, (order, limits, paths, calm))
+
+    def look(self, champion, start, record, book):
+        """Look every day until somebody moves in."""
+        order, limits, paths, calm = book
+        ring = self.ring
+        (name, _), hour, _ = self.reigns[-1]
         latest = round(LATEST_DAYS / ring.days)
-        for block in range(len(calm)):
+        first = max(round(record * 7 / ring.days) - 1, 0)
+        for block in range(first, len(calm)):
             recent = slice(max(block - latest + 1, 0), block + 1)
-            won = [r for r in order if paths[r][recent].max() >= limits[r]]
+            now = start * WEEK + round((block + 1) * ring.days * 24)
+            won = [one for one in order if paths[one][recent].max() >= limits[one]]
+            is_old = now - hour >= RULE.refresh_days * 24
+            if is_old and calm[recent].max() >= RULE.threshold and name not in won:
+                won.append(name)
             for rival in won:
-                found = self.admit(champion, rival, start, block, RULE.record_days, recent)
+                is_claim = paths[rival][recent].max() >= limits[rival]
+                days = RULE.record_days if is_claim else RULE.refresh_record_days
+                if not self.passes(champion, rival, start, now, recent):
+                    continue
+                found = find_mover(ring, champion, rival, now, days)
+                if record and now // WEEK < self.start + 2:
+                    found = (rival, now // WEEK)
                 if found:
-                    return found, self.hour(start, block), "claim"
-            if (block + 1) * ring.days >= RULE.refresh_days and calm[recent].max() >= 20:
-                found = self.admit(champion, name, start, block, RULE.refresh_record_days, recent)
-                if found:
-                    return found, self.hour(start, block), "refresh"
+                    return found, now, "claim" if is_claim else "refresh"
         return None
 
-    def hour(self, start, block):
-        return start * WEEK + round((block + 1) * self.ring.days * 24)
-
-    def admit(self, champion, rival, start, block, days, recent):
+    def passes(self, champion, rival, start, now, recent):
+        """Guards G2 and G3."""
         ring = self.ring
-        span = slice(start * WEEK, self.hour(start, block) - ring.horizon)
+        span = slice(start * WEEK, now - ring.horizon)
         fresh = ring.stream(rival)
-        if np.nansum((fresh[1] - champion[1])[span] * ring.sigma[span]) > 0:
-            return None
-        if rival != "persistence":
-            blocks = ring.blocks(fresh, ring.stream("persistence"), start, ring.weeks)
-            if ring.path(blocks)[recent].max() >= RULE.threshold:
-                return None
-        return find_mover(ring, champion, rival, start, block, days)
+        power = 1 if ring.stake == "band" else 2
+        if np.nansum((fresh[1] - champion[1])[span] * ring.sigma[span] ** power) > 0:
+            return False
+        if rival == "persistence":
+            return True
+        if rival not in BASELINES:
+            losses = {one: np.nansum(ring.stream(one)[1][span]) for one in (rival, *BASELINES)}
+            if losses[rival] > min(losses.values()):
+                return False
+        blocks = ring.blocks(fresh, ring.stream("persistence"), start, self.end - start)
+        return ring.path(blocks)[recent].max() < RULE.threshold
+
+    def find_title_week(self, name):
+        """Weeks until a version of `name` held the title; infinite if never."""
+        hours = [hour for (holder, _), hour, _ in self.reigns if holder == name]
+        return hours[0] / WEEK - self.start if hours else np.inf
 
     def loss(self):
-        ring = self.ring
-        edges = [hour for _, hour, _ in self.reigns] + [ring.hours]
+        edges = [hour for _, hour, _ in self.reigns] + [self.end * WEEK]
         parts = [
-            ring.version(*version)[1][edges[n] : edges[n + 1]]
+            self.ring.version(*version)[1][edges[n] : edges[n + 1]]
             for n, (version, _, _) in enumerate(self.reigns)
         ]
         return np.concatenate(parts)
+
+
+def print_power(ring):
+    """How long a recipe takes to the title, over start dates; all recipes are in the ring."""
+    starts = range(9, ring.weeks - 104, 8)
+    real = list(ring.found)
+    for model in [name for name in MODELS if name in ring.found]:
+        shuffled = [*BASELINES, model + SHUFFLED]
+        for first in sorted(BASELINES):
+            for names, rival in ((real, model), (shuffled, model + SHUFFLED)):
+                weeks = [
+                    Replay(ring, start, names, first=first, weeks=104)
+                    .run(until=rival)
+                    .find_title_week(rival)
+                    for start in starts
+                ]
+                median, most = (np.quantile(weeks, q, method="lower") for q in (0.5, 0.8))
+                print(
+                    f"| h{ring.horizon} {ring.stake} | {first} -> {rival} | {len(weeks)} | held in "
+                    f"{np.isfinite(weeks).mean():.2f}; median {median:.1f} weeks "
+                    f"(80 %: {most:.1f}) |",
+                    flush=True,
+                )
+        lost = []
+        for start in starts:
+            replay = Replay(ring, start, real, first=model, weeks=104).run()
+            lost.append(any(holder[0] in BASELINES for holder, _, _ in replay.reigns))
+        print(
+            f"| h{ring.horizon} {ring.stake} | {model} -> a baseline | {len(lost)} | fell back in "
+            f"{np.mean(lost):.2f} |",
+            flush=True,
+        )
 
 
 def follow_lowest(ring, start, names, weeks):
@@ -269,7 +288,7 @@ def follow_lowest(ring, start, names, weeks):
         holders.append(best)
         parts.append(ring.stream(best)[1][week * WEEK : (week + 1) * WEEK])
     # a week in which the same recipe goes on still brings a newly trained version
-    return np.concatenate(parts), len(holders), sum(a != b for a, b in zip(holders, holders[1:]))
+    return np.concatenate(parts), len(holders) - 1, sum(a != b for a, b in pairwise(holders))
 
 
 def print_replay(ring, year="2021-01-04"):
@@ -290,12 +309,13 @@ def print_replay(ring, year="2021-01-04"):
     for weeks in (1, 4):
         loss, swaps, recipes = follow_lowest(ring, start, names, weeks)
         show(f"lower loss in the last {weeks} week(s)", loss, swaps, f"{recipes} changes of recipe")
-    replay = Replay(ring, start).run()
-    told = ", ".join(
-        f"{version[0]} v{version[1]} in week {hour / WEEK - start:.0f} ({why})"
-        for version, hour, why in replay.reigns[1:6]
-    )
-    show("the gate", replay.loss(), len(replay.reigns) - 1, told)
+    for record, tag in ((RECORD_WEEKS, "the gate"), (0, "the gate without a replayed record")):
+        replay = Replay(ring, start, names, record=record).run()
+        told = ", ".join(
+            f"{version[0]} in week {hour / WEEK - start:.1f} ({why})"
+            for version, hour, why in replay.reigns[1:4]
+        )
+        show(tag, replay.loss(), len(replay.reigns) - 1, told)
 
 
 def main(symbol="BTC/USDT", horizon="1"):
@@ -304,8 +324,8 @@ def main(symbol="BTC/USDT", horizon="1"):
         for name in MODELS:
             if name in ring.found:
                 print_null(ring, name)
-        print_power(ring)
         print_replay(ring)
+        print_power(ring)
 
 
 if __name__ == "__main__":

@@ -129,10 +129,11 @@ class History:
         self.days = find_block_hours(horizon) / 24
         self.each = max(round(each_days / self.days), 1)
         self.claims, self.refreshes, self.in_place = [], [], None
+        self.weeks = np.array([self.find_week(one) for one in range(blocks.shape[-1])])
         self.is_new_champion = 0
 
-    def path(self, start, shift):
-        saved, cost, scale = self.blocks[0, self.is_new_champion, :, start:]
+    def path(self, start, end, shift):
+        saved, cost, scale = self.blocks[0, self.is_new_champion, :, start:end]
         restarts = [round(28 * n / self.days) for n in range(1, 27)]
         restarts = [place for place in restarts if place < saved.shape[-1]]
         return compute_path(
@@ -142,8 +143,8 @@ class History:
     def find_mover(self, block, days):
         """Lag of the oldest version with enough days and no loss, else None (guard G1)."""
         now_week = self.find_week(block + 1)
+        weeks = self.weeks[: block + 1]
         for lag in reversed(range(LAGS)):
-            weeks = np.array([self.find_week(one) for one in range(block + 1)])
             mine = np.flatnonzero(weeks >= now_week - lag)
             if len(mine) * self.days < days * RULE.min_scored_frac:
                 continue
@@ -159,7 +160,8 @@ class History:
     def run(self):
         start, total = 0, self.blocks.shape[-1]
         while start < total:
-            found = self.find_swap(start, total)
+            soon = min(start + round(30 * 7 / self.days), total)
+            found = self.find_swap(start, soon) or self.find_swap(start, total)
             if found is None:
                 break
             block, lag, is_claim = found
@@ -173,8 +175,8 @@ class History:
 
     def find_swap(self, start, total):
         latest = round(LATEST_DAYS / self.days)
-        path = self.path(start, 0.0)
-        calm = self.path(start, -RULE.margin_frac * MARGIN_SHARE)
+        path = self.path(start, total, 0.0)
+        calm = self.path(start, total, -RULE.margin_frac * MARGIN_SHARE)
         for block in range(start, total):
             if (block + 3) % self.each:  # weekly looks come on the day before a training
                 continue
@@ -209,14 +211,16 @@ def report(scenario, stake, horizon, histories, *, each_days=1):
     z = saved.mean() / saved.std() * np.sqrt(7 / (find_block_hours(horizon) / 24))
     print(
         f"| h{horizon} | {stake} | {scenario.name} | {'daily' if each_days == 1 else 'weekly'} | "
-        f"{claimed:.3f} ± {error:.3f} | {swaps:.1f} ({most}) | {harmed:.3f} | {median:.1f} ({most_weeks:.1f}) | {z:.2f} |",
+        f"{claimed:.3f} ± {error:.3f} | {swaps:.1f} ({most}) | {harmed:.3f} | "
+        f"{median:.1f} ({most_weeks:.1f}) | {z:.2f} |",
         flush=True,
     )
 
 
 def main(histories="400", *horizons):
     print(
-        "| horizon | stake | world | looks | claimed | swaps in 104 weeks (most) | fresh kind in place | after weeks: median (80 %) | z a week |"
+        "| horizon | stake | world | looks | claimed | swaps in 104 weeks (most) | "
+        "fresh kind in place | after weeks: median (80 %) | z a week |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for horizon in map(int, horizons or ("1", "24")):

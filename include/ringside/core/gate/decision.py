@@ -11,6 +11,7 @@ from ringside.core.gate.guards import (
     HARD,
     Mover,
     find_mover,
+    guard_baseline,
     guard_forecasts,
     guard_raw_loss,
     guard_record,
@@ -125,16 +126,17 @@ class _Bench:
         self, rival: str, fresh: Stream, pair: Pair, mover: Mover, *, is_refresh: bool
     ) -> tuple[Guard, ...]:
         guards = [guard_record(mover, self.rule, is_refresh=is_refresh), guard_raw_loss(pair)]
-        if YARDSTICK in self.rows and rival != YARDSTICK:
-            guards.append(
-                guard_yardstick(
-                    fresh,
-                    select_fresh(self.rows[YARDSTICK]),
-                    self.rule,
-                    horizon=self.record.horizon,
-                    known_at=self.known_at,
+        horizon, known_at = self.record.horizon, self.known_at
+        for name in sorted(self.record.baselines & set(self.rows) - {rival}):
+            other = select_fresh(self.rows[name])
+            if name == YARDSTICK:
+                guards.append(
+                    guard_yardstick(fresh, other, self.rule, horizon=horizon, known_at=known_at)
                 )
-            )
+            if rival not in self.record.baselines:
+                guards.append(
+                    guard_baseline(fresh, other, self.rule, horizon=horizon, known_at=known_at)
+                )
         return (*guards, *guard_forecasts(pair, self.rule), guard_same_hours(pair))
 
 

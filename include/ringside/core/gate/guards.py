@@ -105,6 +105,24 @@ def guard_yardstick(
     return Guard("G3", best < rule.threshold, best, rule.threshold)
 
 
+def guard_baseline(
+    rival: Stream,
+    baseline: Stream,
+    rule: GateRule,
+    *,
+    horizon: int,
+    known_at: np.datetime64,
+) -> Guard:
+    """G3 for a model: its loss is not above a baseline's; the number is their ratio.
+
+    Without it a model that has learnt nothing, but forecasts like a baseline, could take the title
+    from a weaker one before that baseline does.
+    """
+    pair = pair_streams(baseline, rival, horizon=horizon, stake=rule.stake, known_at=known_at)
+    ours, theirs = float(pair.rival_loss.sum()), float(pair.champion_loss.sum())
+    return Guard("G3", ours <= theirs, ours / theirs if theirs > 0 else None, 1.0)
+
+
 def guard_forecasts(pair: Pair, rule: GateRule) -> list[Guard]:
     """G4: enough hours, and forecasts of the champion's order of size, up or down.
 
