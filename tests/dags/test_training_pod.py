@@ -5,9 +5,11 @@ import subprocess
 import sys
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import kubernetes_validate
 import pytest
+import yaml
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from kubernetes.client import ApiClient, ApiException
@@ -18,6 +20,7 @@ from ringside_airflow.operators import TrainingOperator
 
 pytestmark = pytest.mark.usefixtures("database_connection", "no_chosen_settings")
 
+REPO = Path(__file__).parents[2]
 MEMORY = "/tmp"  # noqa: S108 - the pod's own
 COMMAND = ["train", "--series", "BTC/USDT"]
 OWNER = {
@@ -231,6 +234,24 @@ def test_pod_is_of_the_kept_operator():
     from ringside_airflow.training_pod import TrainingPod
 
     assert issubclass(TrainingPod, KubernetesPodOperator)
+
+
+def test_manifests_know_the_pod_by_its_account_and_its_label():
+    from ringside_airflow.training_pod import SERVICE_ACCOUNT, label
+
+    folder = REPO / "deploy/kubernetes"
+    account = next(yaml.safe_load_all((folder / "training/rights.yaml").read_text()))
+    assert (account["kind"], account["metadata"]["name"]) == ("ServiceAccount", SERVICE_ACCOUNT)
+    policies = yaml.safe_load_all((folder / "platform/network.yaml").read_text())
+    stores = [policy for policy in policies if policy["metadata"]["name"] in {"postgres", "mlflow"}]
+    wanted = [
+        peer["podSelector"]["matchLabels"].items()
+        for policy in stores
+        for peer in policy["spec"]["ingress"][0]["from"]
+        if "namespaceSelector" in peer
+    ]
+    assert len(wanted) == 2
+    assert all(terms <= label({"project": "ringside"}).items() for terms in wanted)
 
 
 def test_request_of_the_shortest_work_is_valid_as_well():
