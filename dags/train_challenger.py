@@ -7,7 +7,7 @@ at the run's time, registers them in MLflow and points the alias `challenger` at
 (`train`); fetches those versions and verifies their checksums (`require_versions`); forecasts the
 weeks before, in as-of order, so that a verdict has rows to stand on (`record`); gives a title that
 nobody holds to the naive forecast and makes the service load it.
-Training runs in a container, a pod or a local process, as the setting `RINGSIDE_TRAINING_RUNNER` says.
+Training runs in a container, a pod or a local process, as `RINGSIDE_TRAINING_RUNNER` says.
 
 **A re-run** for the same time registers nothing twice and skips hours already on record.
 
