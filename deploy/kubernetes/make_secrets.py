@@ -23,9 +23,10 @@ def make_secrets() -> list[dict[str, object]]:
     """Make one Secret for each part, and one for the pods of trainings in their own namespace."""
     with tempfile.TemporaryDirectory() as folder:
         parts = render_files(read_or_make(Path(folder) / "credentials.json"))
-    token = {RELOAD_TOKEN: secrets.token_urlsafe(32)}
-    parts["airflow"] |= token
-    parts["serving"] |= token
+    # Who promotes must know the token of those who serve.
+    parts["airflow"][RELOAD_TOKEN] = parts["serving"].setdefault(
+        RELOAD_TOKEN, secrets.token_urlsafe(32)
+    )
     # A training finds its URL where every command of `ringside` looks for it.
     training = {"ringside_database_url": parts["airflow"].pop(TRAINING_DATABASE_URL)}
     made = [_make_secret(PLATFORM, f"ringside-{part}", files) for part, files in parts.items()]

@@ -128,9 +128,6 @@ class Settings(BaseSettings):
         description="How serving is told to reload: a local process, containers, or each pod"
         " behind the name in `RINGSIDE_SERVING_URL`.",
     )
-    reload_token: SecretStr | None = Field(
-        None, description="Bearer token of `POST /v1/reload`; empty: serving takes no such call."
-    )
     project: str = Field(
         "ringside", description="Label `ringside.project` of this platform's containers."
     )

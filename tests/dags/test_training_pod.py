@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("database_connection", "no_chosen_settings"
 
 REPO = Path(__file__).parents[2]
 MEMORY = "/tmp"  # noqa: S108 - the pod's own
+TOKEN = "t0ken-of-this-test"
 COMMAND = ["train", "--series", "BTC/USDT"]
 OWNER = {
     "app.kubernetes.io/component": "training",
@@ -83,7 +84,7 @@ def test_pod_is_bounded_without_rights_and_gets_the_same_command(run_in_pod, tas
         training_memory_mib="700",
         training_cpus="1.5",
         horizons="1,6",
-        reload_token="t0ken",
+        reload_token=TOKEN,
     )
     (pod,) = cluster.created
     validate(pod)
@@ -147,9 +148,9 @@ def test_no_secret_is_in_the_pod_or_the_log(run_in_pod, task_log):
     cluster = run_in_pod(
         make_operator(),
         training_database_url="postgresql+psycopg://training:other@db/ringside",
-        reload_token="t0ken",
+        reload_token=TOKEN,
     )
-    for secret in ("s3cret", "other@", "t0ken"):
+    for secret in ("s3cret", "other@", TOKEN):
         assert secret not in str(cluster.created) + task_log.read()
 
 

@@ -33,7 +33,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.server.asked.append(self.path)
         is_known = self.headers["Authorization"] == f"Bearer {TOKEN}"
-        self.send_response(self.server.status if is_known else 401)
+        self.send_response(self.server.status if is_known else 403)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -116,9 +116,9 @@ def test_pod_that_is_gone_is_named():
 
 def test_another_token_is_refused_and_none_is_told():
     with pods(202, 202) as running, pytest.raises(ServingUnavailableError) as raised:
-        reload_all(running, reload_token="another-one")
-    assert str(raised.value).count("answered 401") == len(HOSTS)
-    assert "another-one" not in str(raised.value)
+        reload_all(running, reload_token="another-token-than-theirs")
+    assert str(raised.value).count("answered 403") == len(HOSTS)
+    assert "another-token-than-theirs" not in str(raised.value)
 
 
 def test_no_token_is_a_setting_that_is_missing():
