@@ -1,6 +1,7 @@
 """Serving pods behind one name: each is asked to reload over HTTP, with the token.
 
-Real HTTP at two addresses of this machine; the name server is a stand-in.
+Real HTTP at two addresses of this machine, real Gunicorns for a promotion; the name server is a
+stand-in.
 """
 
 import socket
@@ -9,14 +10,22 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import test_promotion
+from pydantic import SecretStr
+from test_promotion import AS_OF, NEW, OLD, change_over, read_aliases, titles_of, write_verdict
 
+import serving_process
 from processes import find_free_port
-from ringside.adapters.serving import make_reloader
-from ringside.errors import ServingUnavailableError, SettingsError
+from ringside.adapters.serving import ask_replicas, make_reloader
+from ringside.core.titles import CHAMPION
+from ringside.errors import ServingUnavailableError, SettingsError, TitleError
+from ringside.jobs.promotion import promote, reload_serving
 from ringside.settings import Settings
+from serving_process import serving
 
 pytestmark = pytest.mark.integration
 
+ring = test_promotion.ring  # the fixture
 HOSTS = ("127.0.0.1", "127.0.0.2")
 TOKEN = "t0ken-of-this-test"
 
@@ -124,3 +133,42 @@ def test_another_token_is_refused_and_none_is_told():
 def test_no_token_is_a_setting_that_is_missing():
     with pytest.raises(SettingsError, match="RINGSIDE_RELOAD_TOKEN"):
         make_reloader(make_settings(9, reload_token=None))
+
+
+@contextmanager
+def two_real_pods(ring, tmp_path):
+    """Run two Gunicorns behind the headless name; give the settings of whoever promotes."""
+    states = [ring.model_copy(update={"state_dir": tmp_path / host}) for host in HOSTS]
+    with serving(states[0], tmp_path / "1.log") as one:
+        port = one.url.rsplit(":", 1)[1]
+        with serving(states[1], tmp_path / "2.log", at=f"{HOSTS[1]}:{port}") as two:
+            for pod in (one, two):
+                pod.wait_for_generation(1)
+            asked = make_settings(port, reload_token=serving_process.TOKEN)
+            named = ("serving_url", "serving_runner", "reload_token")
+            yield ring.model_copy(update={name: getattr(asked, name) for name in named})
+
+
+def test_promotion_is_proved_by_every_worker_of_every_pod(ring, tmp_path):
+    first, _ = titles_of(ring)
+    verdict_id = write_verdict(ring, first.horizon)
+    with two_real_pods(ring, tmp_path) as settings:
+        before = ask_replicas(settings)
+        change_over(settings, [verdict_id])
+        after = ask_replicas(settings)
+    assert [worker.titles[first] for worker in before.workers] == [OLD] * 4
+    assert [worker.titles[first] for worker in after.workers] == [NEW] * 4
+    assert {worker.key for worker in before.workers}.isdisjoint(w.key for w in after.workers)
+
+
+def test_pods_with_another_token_keep_the_champion(ring, tmp_path):
+    first, _ = titles_of(ring)
+    verdict_id = write_verdict(ring, first.horizon)
+    with two_real_pods(ring, tmp_path) as settings:
+        wrong = settings.model_copy(update={"reload_token": SecretStr("another-token-than-theirs")})
+        promote(wrong, [verdict_id], as_of=AS_OF, promoted_by="a test")
+        with pytest.raises(TitleError, match=r"answered 403.*former champions keep"):
+            reload_serving(wrong, [verdict_id])
+        after = ask_replicas(settings)
+    assert read_aliases(ring, first)[CHAMPION] == 1
+    assert [worker.titles[first] for worker in after.workers] == [OLD] * 4
