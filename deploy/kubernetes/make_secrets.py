@@ -7,7 +7,6 @@ than before would lock everybody out. Needs nothing but Python.
 """
 
 import json
-import secrets
 import sys
 import tempfile
 from pathlib import Path
@@ -24,9 +23,7 @@ def make_secrets() -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory() as folder:
         parts = render_files(read_or_make(Path(folder) / "credentials.json"))
     # Who promotes must know the token of those who serve.
-    parts["airflow"][RELOAD_TOKEN] = parts["serving"].setdefault(
-        RELOAD_TOKEN, secrets.token_urlsafe(32)
-    )
+    parts["airflow"][RELOAD_TOKEN] = parts["serving"][RELOAD_TOKEN]
     # A training finds its URL where every command of `ringside` looks for it.
     training = {"ringside_database_url": parts["airflow"].pop(TRAINING_DATABASE_URL)}
     made = [_make_secret(PLATFORM, f"ringside-{part}", files) for part, files in parts.items()]
