@@ -112,8 +112,10 @@ class ComposedStack(Stack):
         """Wait until all of these services are healthy, without doing anything for it."""
 
         def are_healthy() -> bool:
-            states = {part["Service"]: part["Health"] for part in self.list_parts()}
-            return all(states.get(name) == "healthy" for name in services)
+            states = {(part["Service"], part["Health"]) for part in self.list_parts()}
+            return {name for name, _ in states} >= services and all(
+                health == "healthy" for name, health in states if name in services
+            )
 
         self.wait_until(are_healthy, timeout_s=timeout_s)
 

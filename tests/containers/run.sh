@@ -24,7 +24,7 @@ done
 files=(--file docker-compose.yaml --file docker-compose.celery.yaml)
 timeout 1200 docker compose "${files[@]}" build --quiet ||
     { say "the images were not built, or not within 20 minutes"; exit 1; }
-timeout --foreground --kill-after=120 1500 "$@" 9>&- && exit
+timeout --foreground --kill-after=120 2400 "$@" 9>&- && exit
 status=$?
-[ "$status" = 124 ] && say "the tests did not end within 25 minutes"
+[ "$status" = 124 ] && say "the tests did not end within 40 minutes"
 exit "$status"
