@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import httpx
+import psutil
 import psycopg
 
 REPO = Path(__file__).parents[2]
@@ -65,8 +66,8 @@ class Row:
 
 
 @contextmanager
-def database(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL of our own with a migrated database; give its URL."""
+def database(folder: Path) -> Iterator[tuple[str, int]]:
+    """Run a PostgreSQL of our own with a migrated database; give its URL and process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -80,15 +81,15 @@ def database(folder: Path) -> Iterator[str]:
         server.make_database("bench", "bench")
         url = f"postgresql+psycopg://bench:bench@127.0.0.1:{port}/bench"
         migrate(Settings(database_url=url))
-        yield url
+        yield url, process.pid
     finally:
         process.terminate()
         process.wait(20)
 
 
 @contextmanager
-def stand_in(folder: Path) -> Iterator[str]:
-    """Run the stand-in exchange, which shows each series up to the present hour; give its URL."""
+def stand_in(folder: Path) -> Iterator[tuple[str, int]]:
+    """Run the stand-in, which shows each series up to the present hour; give URL and process id."""
     market = folder / "market"
     market.mkdir()
     for symbol, rows in ROWS.items():
@@ -105,7 +106,7 @@ def stand_in(folder: Path) -> Iterator[str]:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             told = process.stderr.readline()
-            yield re.search(r"http://\S+", told).group()
+            yield re.search(r"http://\S+", told).group(), process.pid
         finally:
             process.terminate()
 
@@ -115,6 +116,25 @@ def timed(call) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
+
+
+class Cost:
+    """Seconds on the clock, and seconds of work of this process and of the servers it asks."""
+
+    def __init__(self, servers: Sequence[int]) -> None:
+        self._servers = [psutil.Process(pid) for pid in servers]
+
+    def _worked(self) -> float:
+        times = [server.cpu_times() for server in self._servers]
+        # The sessions of PostgreSQL are children; they count when they have ended.
+        return time.process_time() + sum(sum(each[:4]) for each in times)
+
+    def of(self, call) -> tuple[float, float]:
+        """Give both for a call."""
+        worked = self._worked()
+        spent = timed(call)
+        time.sleep(0.5)  # a session that has just closed is still being buried
+        return spent, self._worked() - worked
 
 
 def download(venue: str, symbol: str, since: datetime) -> list[list]:
@@ -165,52 +185,56 @@ class Stages(logging.Handler):
         }
 
 
-def run_child(job: str, settings: Settings, as_of: datetime) -> None:
-    """Do one job in this process and print what it cost."""
-    imports = timed(lambda: [importlib.import_module(name) for name in IMPORTS])
-    (symbol,) = settings.series
-    stages = Stages()
-    logger = logging.getLogger("ringside.jobs")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(stages)
-    began = time.perf_counter()
+def work(job: str, settings: Settings, as_of: datetime) -> None:
+    """Do one job: an hourly run, or a back-fill of all that the series has."""
     if job == "hour":
         windows = find_windows(settings, as_of=as_of)
         ids = [fetch_window(settings, window, as_of=as_of).batch_id for window in windows]
         audit_batches(settings, ids, as_of=as_of)
         publish_batches(settings, ids, as_of=as_of)
-    else:
-        start = as_of - timedelta(hours=ROWS[symbol])
-        facts = backfill_candles(settings, symbol, as_of=as_of, start=start)
-        if facts.published != ROWS[symbol]:
-            raise SystemExit(f"published {facts.published} of {ROWS[symbol]} rows")
-    spent = time.perf_counter() - began
+        return
+    (symbol,) = settings.series
+    start = as_of - timedelta(hours=ROWS[symbol])
+    facts = backfill_candles(settings, symbol, as_of=as_of, start=start)
+    if facts.published != ROWS[symbol]:
+        raise SystemExit(f"published {facts.published} of {ROWS[symbol]} rows")
+
+
+def run_child(job: str, settings: Settings, as_of: datetime, servers: Sequence[int]) -> None:
+    """Do one job in this process and print what it cost."""
+    imports = timed(lambda: [importlib.import_module(name) for name in IMPORTS])
+    stages = Stages()
+    logger = logging.getLogger("ringside.jobs")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(stages)
+    spent, worked = Cost(servers).of(lambda: work(job, settings, as_of))
     # What `getrusage` calls the peak includes that of the process we were forked from.
     told = Path("/proc/self/status").read_text()
     peak = int(re.search(r"VmHWM:\s+(\d+) kB", told).group(1)) / 1024
     parts = {**stages.split(), "imports, apart": round(imports, 3)}
-    print(json.dumps({"seconds": spent, "peak_mib": peak, "parts": parts}))
+    print(json.dumps({"seconds": spent, "worked": worked, "peak_mib": peak, "parts": parts}))
 
 
-def spawn(job: str, settings: Settings, as_of: datetime) -> dict:
+def spawn(job: str, settings: Settings, as_of: datetime, servers: Sequence[int]) -> dict:
     """Do one job in a process of its own and give what it cost."""
     url = settings.database_url.get_secret_value()
     asked = {**settings.model_dump(mode="json"), "database_url": url}
     command = [sys.executable, __file__, "--child", job, "--as-of", as_of.isoformat()]
+    command += [word for pid in servers for word in ("--server", str(pid))]
     done = subprocess.run(
         command, input=json.dumps(asked), stdout=subprocess.PIPE, text=True, check=True
     )
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure_years(url: str, folder: Path, venue: str) -> list[Row]:
+def measure_years(url: str, folder: Path, venue: str, servers: Sequence[int]) -> list[Row]:
     """Measure five years and sixty days of one symbol into `candles`, then an hour on top."""
     as_of = floor_hour(datetime.now(UTC))
-    floor_parts = {}
     rows: list[list] = []
     since = as_of - timedelta(hours=ROWS["BTC/USDT"])
-    floor_parts["bare download"] = timed(lambda: rows.extend(download(venue, "BTCUSDT", since)))
-    floor_parts["bare COPY"] = timed(lambda: copy(url, rows))
+    cost = Cost(servers)
+    downloading = cost.of(lambda: rows.extend(download(venue, "BTCUSDT", since)))
+    copying = cost.of(lambda: copy(url, rows))
     costs = {}
     for symbol in ROWS:
         settings = Settings(
@@ -221,33 +245,24 @@ def measure_years(url: str, folder: Path, venue: str) -> list[Row]:
             state_dir=folder,
         )
         for job in ("backfill", "hour"):
-            costs[job, symbol] = spawn(job, settings, as_of)
+            costs[job, symbol] = spawn(job, settings, as_of, servers)
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
         connection.execute("TRUNCATE candles, raw_candles, audits, fetches, outage_hours")
     years = costs["backfill", "BTC/USDT"]
-    parts = {**years["parts"], **{name: round(s, 3) for name, s in floor_parts.items()}}
+    name, floor_name = "five years of one symbol into candles", "bare HTTP download and bare COPY"
+    bare = {"bare download": round(downloading[0], 3), "bare COPY": round(copying[0], 3)}
+    floor, floor_work = downloading[0] + copying[0], downloading[1] + copying[1]
     return [
-        Row(
-            "five years of one symbol into candles",
-            years["seconds"],
-            sum(floor_parts.values()),
-            "bare HTTP download and bare COPY of the same rows",
-            parts=parts,
-        ),
-        *(
-            Row(
-                f"peak memory of {name}",
-                costs[job, "BTC/USDT"]["peak_mib"],
-                costs[job, "SIXTY/USDT"]["peak_mib"],
-                f"with sixty days{what}",
-                "MiB",
-            )
-            for job, name, what in (
-                ("hour", "an hourly run on five years of history", " of history"),
-                ("backfill", "a back-fill of five years", ""),
-            )
-        ),
+        Row(name, years["seconds"], floor, floor_name, parts={**years["parts"], **bare}),
+        Row(f"{name}, work of all processes", years["worked"], floor_work, floor_name, "CPU s"),
+        _compare_peaks("an hourly run after five years", costs, "hour"),
+        _compare_peaks("a back-fill of five years", costs, "backfill"),
     ]
+
+
+def _compare_peaks(what: str, costs: dict, job: str) -> Row:
+    peaks = (costs[job, symbol]["peak_mib"] for symbol in ROWS)
+    return Row(f"peak memory of {what}", *peaks, "the same with sixty days", "MiB")
 
 
 def measure_hour(url: str, folder: Path, import_s: float) -> Row:
@@ -271,11 +286,11 @@ def measure_all(rounds: int) -> None:
     import_s = timed(lambda: importlib.import_module("great_expectations"))
     out = REPO / ".ringside" / "bench-ingestion.json"
     out.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as name, database(Path(name)) as url:
+    with tempfile.TemporaryDirectory() as name, database(Path(name)) as (url, postgres):
         rows = [measure_hour(url, Path(name), import_s)]
-        with stand_in(Path(name)) as venue:
+        with stand_in(Path(name)) as (venue, exchange):
             for _ in range(rounds):
-                rows += measure_years(url, Path(name), venue)
+                rows += measure_years(url, Path(name), venue, (postgres, exchange))
     with out.open("a") as sink:
         for row in rows:
             print(row.as_json())
@@ -288,9 +303,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--child", choices=("backfill", "hour"))
     parser.add_argument("--as-of", type=datetime.fromisoformat)
+    parser.add_argument("--server", type=int, action="append", dest="servers")
     asked = parser.parse_args()
     if asked.child:
-        run_child(asked.child, Settings(**json.load(sys.stdin)), asked.as_of)
+        run_child(asked.child, Settings(**json.load(sys.stdin)), asked.as_of, asked.servers)
     else:
         measure_all(asked.rounds)
 
