@@ -25,8 +25,8 @@ from ringside.jobs.ingestion import (
 from ringside.jobs.windows import CHUNK_HOURS, make_window, require_bounds, require_named_venues
 from ringside.settings import Settings
 
-CHUNKS_TOGETHER = 6
-"""Audited and published together: some seven years. Memory is bounded by it, not by the span."""
+CHUNKS_TOGETHER = 4
+"""Audited and published together: some nine years. Memory is bounded by it, not by the span."""
 
 _log = logging.getLogger(__name__)
 
