@@ -1,6 +1,6 @@
 """Measure the gate on a real walk-forward: nulls, power over start dates, and a replay.
 
-    python tests/bench/gate/real.py [SYMBOL] [HORIZON]
+    python tests/bench/gate/real.py [SYMBOL] [HORIZON] [band|point] [null|replay|power ...]
 
 Reads what tests/bench/gate/real_forecasts.py has kept. All histories share one price series, so
 the shares are good to a few points only.
@@ -318,13 +318,15 @@ def print_replay(ring, year="2021-01-04"):
         show(tag, replay.loss(), len(replay.reigns) - 1, told)
 
 
-def main(symbol="BTC/USDT", horizon="1"):
-    for stake in ("band", "point"):
-        ring = Ring(symbol, int(horizon), stake)
-        for name in MODELS:
-            if name in ring.found:
-                print_null(ring, name)
+def main(symbol="BTC/USDT", horizon="1", stake="band", *parts):
+    """Print the parts named: null, replay, power; all by default."""
+    ring = Ring(symbol, int(horizon), stake)
+    for name in MODELS:
+        if name in ring.found and (not parts or "null" in parts):
+            print_null(ring, name)
+    if not parts or "replay" in parts:
         print_replay(ring)
+    if not parts or "power" in parts:
         print_power(ring)
 
 

@@ -27,7 +27,7 @@ LONGEST_PACE_WEEKS = 104.0
 FEWEST_BLOCKS = 7  # below which neither z nor a pace is named
 _DAY = np.timedelta64(1, "D")
 _SIDE = np.concatenate([np.arange(1, 20), np.arange(20, 100, 5), np.arange(100, 501, 50)]) / 1000
-_GAINS = np.concatenate([-_SIDE[::-1], [0.0], _SIDE])
+GAINS = np.concatenate([-_SIDE[::-1], [0.0], _SIDE])
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,7 @@ def compute_path(
 
 
 def find_restarts(block_start: Times) -> list[int]:
-    """Find the first block of each 28 days since the first one; those to come are left out."""
-    if len(block_start) == 0:
-        return []
+    """Find the first block of each 28 days since the first of them; those to come are left out."""
     instants = block_start[0] + np.arange(1, RESTARTS + 1) * RESTART_DAYS * _DAY
     places = np.searchsorted(block_start, instants)
     return [int(place) for place in places if place < len(block_start)]
@@ -82,10 +80,10 @@ def weigh_pair(pair: Pair, rule: GateRule, *, horizon: int, threshold: float) ->
     starts = pair.block_start
     if len(starts) == 0:
         return Weighed(1.0, 1.0, 1.0, 1.0, 1.0, None, None, None, None)
-    shifts = np.concatenate([[0.0, -rule.margin_frac * MARGIN_SHARE], _GAINS])
+    shifts = np.concatenate([[0.0, -rule.margin_frac * MARGIN_SHARE], GAINS])
     up = _follow(pair, rule, shifts, horizon=horizon, side=1)
     down = _follow(pair, rule, shifts, horizon=horizon, side=-1)
-    low, high = _find_range(up[2:], down[2:])
+    low, high = find_range(up[2:], down[2:])
     latest = _find_latest(pair)
     earlier = starts <= starts[-1] - 7 * _DAY
     z_week = _find_z(pair)
@@ -147,14 +145,22 @@ def _find_given_up(pair: Pair, rule: GateRule) -> int:
     return int(np.searchsorted(pair.block_start, last_replayed, side="right"))
 
 
-def _find_range(up: Floats, down: Floats) -> tuple[float | None, float | None]:
-    """Find the gains that neither side has ever rejected; None at an end beyond the grid."""
-    low_out = _GAINS[up.max(axis=-1) >= RANGE_EVIDENCE]
-    high_out = _GAINS[down.max(axis=-1) >= RANGE_EVIDENCE]
+def find_range(up: Floats, down: Floats) -> tuple[float | None, float | None]:
+    """Find the lowest and the highest gain that neither side has ever rejected.
+
+    Args:
+        up: Evidence that the gain is above each of `GAINS`, shape (gains, b).
+        down: Evidence that it is below, likewise.
+
+    Returns:
+        None at an end that lies beyond the grid; twice None if no constant gain fits.
+    """
+    low_out = GAINS[up.max(axis=-1) >= RANGE_EVIDENCE]
+    high_out = GAINS[down.max(axis=-1) >= RANGE_EVIDENCE]
     low = float(low_out.max()) if len(low_out) else None
     high = float(high_out.min()) if len(high_out) else None
     if low is not None and high is not None and low > high:
-        # what was true early in the reign was refuted later: nothing constant fits
+        # what was true early in the reign was refuted later
         return None, None
     return low, high
 
