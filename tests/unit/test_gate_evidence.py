@@ -87,15 +87,15 @@ def test_evidence_agrees_with_a_slow_walk_through_the_hours():
     champion = make_rows(70, width=1.25, noise=0.1)
     rival = make_rows(70, noise=0.1, seed=4).take(np.arange(1680) % 31 != 3)
     pair = make_pair(champion, rival, days=70)
-    weighed = weigh_pair(pair, RULE, horizon=1, threshold=20.0)
+    weighed = weigh_pair(pair, RULE, threshold=20.0)
     assert weighed.now == pytest.approx(weigh_slowly(champion, rival, 70))
     assert 2 < weighed.now < 1e6
 
 
 def test_best_and_now_are_taken_from_the_same_path():
     pair = make_pair(make_rows(70, width=1.25), make_rows(70), days=70)
-    weighed = weigh_pair(pair, RULE, horizon=1, threshold=20.0)
-    assert find_best(pair, RULE, horizon=1) == pytest.approx(weighed.best)
+    weighed = weigh_pair(pair, RULE, threshold=20.0)
+    assert find_best(pair, RULE) == pytest.approx(weighed.best)
     assert weighed.a_week_ago < weighed.now <= weighed.best
 
 
@@ -106,7 +106,7 @@ def test_the_plausible_range_holds_the_planted_gain():
     for seed in range(5):
         champion = make_rows(80, width=1.5, noise=0.2, seed=seed)
         rival = make_rows(80, noise=0.2, seed=seed + 50)
-        weighed = weigh_pair(make_pair(champion, rival, days=80), RULE, horizon=1, threshold=20.0)
+        weighed = weigh_pair(make_pair(champion, rival, days=80), RULE, threshold=20.0)
         assert weighed.gain_low < truth < (weighed.gain_high or 1)
 
 
@@ -130,7 +130,7 @@ def test_a_gain_that_reversed_leaves_no_range():
 
 def test_z_is_the_weekly_mean_over_its_spread():
     pair = make_pair(make_rows(80, width=1.3), make_rows(80), days=80)
-    weighed = weigh_pair(pair, RULE, horizon=1, threshold=1e30)
+    weighed = weigh_pair(pair, RULE, threshold=1e30)
     daily = pair.blocks.saved
     assert weighed.z_week == pytest.approx(daily.mean() / daily.std() * math.sqrt(7))
     left = 2 * math.log(1e30 / weighed.now) / weighed.z_week**2
@@ -139,7 +139,7 @@ def test_z_is_the_weekly_mean_over_its_spread():
 
 def test_a_few_bets_have_no_pace():
     pair = make_pair(make_rows(7, width=1.3), make_rows(7), days=7)
-    weighed = weigh_pair(pair, RULE, horizon=1, threshold=20.0)
+    weighed = weigh_pair(pair, RULE, threshold=20.0)
     assert (len(pair.block_start), weighed.z_week, weighed.weeks_more) == (6, None, None)
     assert weighed.a_week_ago == 1.0
 

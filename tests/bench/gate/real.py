@@ -41,7 +41,7 @@ class Ring:
 
     def __init__(self, symbol, horizon, stake):
         self.symbol, self.horizon, self.stake = symbol, horizon, stake
-        self.days = find_block_hours(horizon) / 24
+        self.days = find_block_hours(horizon, stake) / 24
         self.found = {}
         for name in CONTESTANTS:
             if cache_path(symbol, horizon, name, "seed1").exists():
@@ -103,7 +103,7 @@ class Ring:
         kept, self.u = self.u, self.u[span]
         stakes = self.stakes(*cut)
         self.u = kept
-        blocks = sum_blocks(stakes, find_block_hours(self.horizon))
+        blocks = sum_blocks(stakes, find_block_hours(self.horizon, self.stake))
         drop = max(round(before * 7 / self.days), 1)
         return blocks.take(np.arange(len(blocks.hours)) >= drop)
 
@@ -111,7 +111,7 @@ class Ring:
         places = [round(28 * n / self.days) for n in range(1, 27)]
         places = [place for place in places if place < len(blocks.saved)]
         saved = blocks.saved - shift * blocks.cost
-        return compute_path(saved, blocks.scale, places, stake=self.stake, horizon=self.horizon)
+        return compute_path(saved, blocks.scale, places, stake=self.stake)
 
 
 def print_null(ring, name, draws=8):

@@ -67,7 +67,7 @@ def pair_streams(
     outcome = mine.realised / sigma
     first, second = (_charge(one, sigma, outcome, stake) for one in (mine, other))
     gap = np.abs(second.scaled - first.scaled).mean(axis=1)
-    block_hours = find_block_hours(horizon)
+    block_hours = find_block_hours(horizon, stake)
     origin, place, size = _lay_grid(hours, block_hours, horizon, known_at)
     stakes = _stake(first, second, outcome, gap, stake=stake, place=place, size=size)
     blocks, starts, skipped = _keep_scored(stakes, block_hours, origin)
