@@ -19,7 +19,7 @@ from ringside.core.gate.guards import (
     guard_yardstick,
 )
 from ringside.core.gate.pairing import Pair, pair_streams
-from ringside.core.gate.rules import GateRule
+from ringside.core.gate.rules import HOURS_A_WEEK, GateRule
 from ringside.core.gate.streams import (
     Stream,
     TitleRecord,
@@ -94,7 +94,7 @@ class _Bench:
         pair = pair_streams(
             self.champion, fresh, horizon=horizon, stake=rule.stake, known_at=self.known_at
         )
-        weighed = weigh_pair(pair, rule, horizon=horizon, threshold=self.thresholds[rival])
+        weighed = weigh_pair(pair, rule, threshold=self.thresholds[rival])
         finding = _describe(rival, pair, weighed, self.thresholds[rival])
         if rival != self.record.champion:
             finding = replace(finding, evidence_not_worse=None)
@@ -119,13 +119,19 @@ class _Bench:
             self.rule,
             horizon=self.record.horizon,
             known_at=self.known_at,
+            newer_than=self.record.champion_version if rival == self.record.champion else 0,
             is_refresh=is_refresh,
         )
 
     def _guard(
         self, rival: str, fresh: Stream, pair: Pair, mover: Mover, *, is_refresh: bool
     ) -> tuple[Guard, ...]:
-        guards = [guard_record(mover, self.rule, is_refresh=is_refresh), guard_raw_loss(pair)]
+        # a refresh need not be better, so that its guards grant the same margin
+        limit = 1 + self.rule.margin_frac if is_refresh else 1.0
+        guards = [
+            guard_record(mover, self.rule, is_refresh=is_refresh),
+            guard_raw_loss(pair, limit),
+        ]
         horizon, known_at = self.record.horizon, self.known_at
         for name in sorted(self.record.baselines & set(self.rows) - {rival}):
             other = select_fresh(self.rows[name])
@@ -135,7 +141,9 @@ class _Bench:
                 )
             if rival not in self.record.baselines:
                 guards.append(
-                    guard_baseline(fresh, other, self.rule, horizon=horizon, known_at=known_at)
+                    guard_baseline(
+                        fresh, other, self.rule, horizon=horizon, known_at=known_at, limit=limit
+                    )
                 )
         return (*guards, *guard_forecasts(pair, self.rule), guard_same_hours(pair))
 
@@ -213,7 +221,9 @@ def _find_state(
             return "contested"
         return "proven" if is_claim else "refresh"
     if finding.blocks == 0:
-        return "tie" if finding.skipped_blocks == 0 and finding.distance == 0 else "too_few_hours"
+        # the first block is always skipped: its forecasts set the scale of the bets
+        is_equal = finding.skipped_blocks <= 1 and finding.shared_hours >= HOURS_A_WEEK
+        return "tie" if is_equal else "too_few_hours"
     if finding.evidence_against >= rule.threshold:
         return "worse"
     is_flat = finding.z_week is not None and abs(finding.z_week) < TIE_Z_WEEK

@@ -31,17 +31,19 @@ def find_mover(
     *,
     horizon: int,
     known_at: np.datetime64,
+    newer_than: int,
     is_refresh: bool,
 ) -> Mover:
     """Find the oldest of the last four versions whose own shadow record is long and not a loss.
 
+    Of the champion's own recipe only versions `newer_than` the champion's may move in.
     As long as the recipe has fewer than `live_hours_enough` live hours, its replayed stream stands
     in for the record that its newest version cannot have yet.
     """
     # a weekly version is replaced on its last day: a few missing hours must not make it too young
     needed = find_record_days(rule, is_refresh=is_refresh) * rule.min_scored_frac
     versions = np.unique(rows.model_version)
-    versions = versions[versions != REPLAYED_VERSION][-SHADOW_VERSIONS:]
+    versions = versions[versions > max(newer_than, REPLAYED_VERSION)][-SHADOW_VERSIONS:]
     best = Mover(None, 0.0, 0.0)
     for version in versions.tolist():
         own = rows.take(rows.model_version == version)
@@ -84,11 +86,11 @@ def guard_record(mover: Mover, rule: GateRule, *, is_refresh: bool) -> Guard:
     return Guard("G1", mover.version is not None, mover.record_days, needed)
 
 
-def guard_raw_loss(pair: Pair) -> Guard:
-    """G2: the unweighted loss is not above the champion's; the number is their ratio."""
+def guard_raw_loss(pair: Pair, limit: float) -> Guard:
+    """G2: the unweighted loss over the champion's, the number, is not above `limit`."""
     champion, rival = float(pair.champion_raw.sum()), float(pair.rival_raw.sum())
     ratio = rival / champion if champion > 0 else 1.0
-    return Guard("G2", rival <= champion, ratio, 1.0)
+    return Guard("G2", ratio <= limit, ratio, limit)
 
 
 def guard_yardstick(
@@ -101,7 +103,7 @@ def guard_yardstick(
 ) -> Guard:
     """G3: persistence has not proven to be better than the rival; the number is its evidence."""
     pair = pair_streams(rival, yardstick, horizon=horizon, stake=rule.stake, known_at=known_at)
-    best = find_best(pair, rule, horizon=horizon)
+    best = find_best(pair, rule)
     return Guard("G3", best < rule.threshold, best, rule.threshold)
 
 
@@ -112,15 +114,16 @@ def guard_baseline(
     *,
     horizon: int,
     known_at: np.datetime64,
+    limit: float,
 ) -> Guard:
-    """G3 for a model: its loss is not above a baseline's; the number is their ratio.
+    """G3 for a model: its loss over a baseline's, the number, is not above `limit`.
 
     Without it a model that has learnt nothing, but forecasts like a baseline, could take the title
     from a weaker one before that baseline does.
     """
     pair = pair_streams(baseline, rival, horizon=horizon, stake=rule.stake, known_at=known_at)
     ours, theirs = float(pair.rival_loss.sum()), float(pair.champion_loss.sum())
-    return Guard("G3", ours <= theirs, ours / theirs if theirs > 0 else None, 1.0)
+    return Guard("G3", ours <= limit * theirs, ours / theirs if theirs > 0 else None, limit)
 
 
 def guard_forecasts(pair: Pair, rule: GateRule) -> list[Guard]:
