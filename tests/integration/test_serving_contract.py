@@ -1,4 +1,4 @@
-"""The OpenAPI document against the real server: driven by it, attacked by it, measured across it."""
+"""The OpenAPI document against the real server: driven by it, and attacked by it."""
 
 import gzip
 import json
@@ -59,7 +59,8 @@ def ask(client: httpx.Client, document: dict, name: str, **given) -> httpx.Respo
         for method, operation in operations.items()
         if operation["operationId"] == name
     )
-    query = {p["name"]: fill(p["schema"], document) for p in operation["parameters"] if p["required"]}  # fmt: skip
+    required = [each for each in operation["parameters"] if each["required"]]
+    query = {each["name"]: fill(each["schema"], document) for each in required}
     body = given.pop("body", None)
     headers = {"Authorization": f"Bearer {TOKEN}"} if operation.get("security") else {}
     answer = client.request(method, path, params=query | given, json=body, headers=headers)
