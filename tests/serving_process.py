@@ -35,6 +35,17 @@ class Service:
         """Signal the master that the pid file names, as promotion does."""
         os.kill(int(self.settings.serving_pid_file.read_text()), signal.SIGHUP)
 
+    def wait_for_workers(self, count: int = 2) -> dict:
+        """Wait until so many workers are alive and all of one generation."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            body = self.get("/v1/model").json()
+            generations = {note["generation"] for note in body["workers"]}
+            if len(body["workers"]) == count and len(generations) == 1:
+                return body
+            time.sleep(0.1)
+        pytest.fail(f"the workers do not settle:\n{self.log.read_text()[-3000:]}")
+
     def wait_for_generation(self, generation: int, *, workers: int = 2) -> dict:
         """Wait until every live worker is of this generation."""
         deadline = time.monotonic() + 20

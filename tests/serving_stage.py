@@ -1,6 +1,11 @@
 """A stage for the service's tests: candles up to now, two versions of each title, a real market."""
 
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import insert
 
@@ -14,6 +19,20 @@ from ringside.core.features import LOOKBACK
 from ringside.core.titles import CHAMPION, Title
 from ringside.settings import Settings
 from serving_builders import fit_model
+from serving_process import Service, serving
+
+
+@dataclass
+class Stage:
+    """A running service and what it stands on."""
+
+    settings: Settings
+    candles: Candles
+    service: Service
+
+    @property
+    def symbol(self) -> str:
+        return self.settings.series[0]
 
 
 def fill_market(settings: Settings, *, hours_old: int = 0, count: int = LOOKBACK + 10) -> Candles:
@@ -51,3 +70,33 @@ def crown(registry: Registry, versions: dict[Title, int]) -> None:
 def served(note: dict) -> dict[Title, int]:
     """The version of each title in a note of `/v1/model`."""
     return {Title(t["symbol"], t["horizon"]): t["version"] for t in note["titles"]}
+
+
+@contextmanager
+def own_stage(postgres, template: str, mlflow_url: str, folder: Path, **changes) -> Iterator[Stage]:
+    """A database, a series and a running service of one test module, with models crowned."""
+    name = f"stage_{secrets.token_hex(4)}"
+    with postgres.connect() as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {template}")
+    settings = Settings(
+        **{
+            "database_url": f"postgresql+psycopg://{template}:template@127.0.0.1:{postgres.port}/{name}",
+            "state_dir": folder / "state",
+            "mlflow_url": mlflow_url,
+            "serving_url": "http://127.0.0.1:9",
+            "series": (f"T{secrets.token_hex(3).upper()}/USDT",),
+            "horizons": (1, 6),
+            **changes,
+        }
+    )
+    candles = fill_market(settings)
+    with Registry(mlflow_url) as registry:
+        titles = [Title(settings.series[0], horizon) for horizon in settings.horizons]
+        for title in titles:
+            baseline = register(registry, title, "persistence_ewma", seed=1)
+            registry.set_alias(title.model_name, "persistence-ewma", baseline)
+        crown(registry, {title: register(registry, title, "xgboost", seed=2) for title in titles})
+    with serving(settings, folder / "log", "/readyz") as service:
+        yield Stage(settings, candles, service)
+    with postgres.connect() as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

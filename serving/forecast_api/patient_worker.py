@@ -140,6 +140,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # Gunicorn has no types
             return False
         return result
 
+    def handle_request(self, req: Any, conn: GatheringConn) -> Any:  # noqa: ANN401 - Gunicorn's
+        """Answer; whoever sent a body that is not wanted is told that the connection ends."""
+        if conn.is_cut:
+            req.force_close()
+        return super().handle_request(req, conn)
+
     def finish_request(self, conn: GatheringConn, future: Any) -> None:  # noqa: ANN401 - Gunicorn's
         """Go on with a connection; what came behind the request is gathered like the rest."""
         if conn.parser is not None and self.alive:

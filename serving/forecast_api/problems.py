@@ -49,19 +49,19 @@ def _require_acceptable_body() -> None:
     """Refuse a body before it is read: of unknown length, or too long.
 
     Raises:
-        Problem: 411 or 413; the connection ends, for the rest of the body is not wanted.
+        Problem: 411 or 413; the worker ends the connection, for the body is not wanted.
     """
     environ = request.environ
     if "HTTP_TRANSFER_ENCODING" in environ:
         raise Problem(
             HTTPStatus.LENGTH_REQUIRED, "length-required", "send the body with a Content-Length"
-        ).with_headers(Connection="close")
+        )
     if environ.get("CONTENT_LENGTH") and (request.content_length or 0) > MAX_BODY_BYTES:
         raise Problem(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "body-too-long",
             f"the body has {request.content_length} bytes; {MAX_BODY_BYTES} are allowed",
-        ).with_headers(Connection="close")
+        )
 
 
 def _render(status: HTTPStatus, kind: str, title: str, **members: object) -> Response:

@@ -55,6 +55,8 @@ Symbol = Annotated[
     str, Field(description="A series, with or without its slash.", min_length=1, max_length=40)
 ]
 Horizon = Annotated[int, Field(ge=1, description="Candles ahead, of one hour each.")]
+Price = Annotated[FiniteFloat, Field(gt=0, lt=1e15, strict=True)]
+Volume = Annotated[FiniteFloat, Field(ge=0, lt=1e15, strict=True)]
 Warning_ = Literal[
     "no-model", "baseline", "previous-champion", "stale-candles", "last-good-copy", "database-down"
 ]
@@ -119,11 +121,11 @@ class CandleColumns(Asked):
     """Closed hourly candles as columns of one length, oldest first; hours may be missing."""
 
     open_time: list[Instant] = Field(min_length=1, max_length=MAX_CANDLES)
-    open: list[FiniteFloat] = Field(min_length=1, max_length=MAX_CANDLES)
-    high: list[FiniteFloat] = Field(min_length=1, max_length=MAX_CANDLES)
-    low: list[FiniteFloat] = Field(min_length=1, max_length=MAX_CANDLES)
-    close: list[FiniteFloat] = Field(min_length=1, max_length=MAX_CANDLES)
-    volume: list[FiniteFloat] = Field(min_length=1, max_length=MAX_CANDLES)
+    open: list[Price] = Field(min_length=1, max_length=MAX_CANDLES)
+    high: list[Price] = Field(min_length=1, max_length=MAX_CANDLES)
+    low: list[Price] = Field(min_length=1, max_length=MAX_CANDLES)
+    close: list[Price] = Field(min_length=1, max_length=MAX_CANDLES)
+    volume: list[Volume] = Field(min_length=1, max_length=MAX_CANDLES)
 
     @model_validator(mode="after")
     def _require_one_length(self) -> Self:

@@ -13,8 +13,6 @@ from ringside.core.candles import HOUR, Candles
 from ringside.core.features import LOOKBACK
 from ringside.core.titles import Title
 
-_LARGEST = 1e15
-
 
 def forecast_window(
     number: int, symbol: str, columns: CandleColumns, titles: Sequence[Title], champions: Champions
@@ -61,15 +59,11 @@ def _to_candles(field: str, symbol: str, columns: CandleColumns) -> Candles:
     ascends = np.diff(opened, prepend=opened[:1] - HOUR) > np.timedelta64(0, "s")
     _require(f"{field}.open_time", ascends, "not after the candle before it")
     prices = {name: np.array(getattr(columns, name)) for name in ("open", "high", "low", "close")}
-    for name, values in prices.items():
-        _require(f"{field}.{name}", (values > 0) & (values < _LARGEST), "not a price above 0")
-    volume = np.array(columns.volume)
-    _require(f"{field}.volume", (volume >= 0) & (volume < _LARGEST), "not a volume of 0 or more")
     top = np.maximum(prices["open"], prices["close"])
     bottom = np.minimum(prices["open"], prices["close"])
     _require(f"{field}.high", prices["high"] >= top, "below open or close")
     _require(f"{field}.low", prices["low"] <= bottom, "above open or close")
-    candles = Candles(symbol, opened, **prices, volume=volume)
+    candles = Candles(symbol, opened, **prices, volume=np.array(columns.volume))
     # a grid is laid from the first hour to the last: a stray old candle must not make it huge
     return candles.take(opened > opened[-1] - LOOKBACK * HOUR)
 

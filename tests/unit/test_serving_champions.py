@@ -179,3 +179,33 @@ def test_board_lists_only_living_workers_of_this_master(tmp_path):
     assert not (tmp_path / f"{dead}.json").exists()
     board.remove(os.getpid())
     assert board.read() == []
+
+
+def test_ladder_is_champion_previous_baseline(tmp_path, serve):
+    for version, contestant in ((1, "persistence_ewma"), (2, "persistence"), (3, "xgboost")):
+        make_copy(tmp_path, TITLES[0], version, contestant)
+    aliases = {"previous-champion": 2, "persistence-ewma": 1, "persistence": 2}
+    champions = serve(FakeRegistry({TITLES[0]: 3}, others=aliases), TITLES[:1])
+    rungs = [(c.version, c.source) for c in champions.ladders[TITLES[0]]]
+    assert rungs == [(3, "registry"), (2, "previous-champion"), (1, "baseline")]
+    # all of it is remembered for the day on which the registry does not answer
+    cut_off = serve(FakeRegistry({}, is_down=True), TITLES[:1])
+    rungs = [(c.version, c.source) for c in cut_off.ladders[TITLES[0]]]
+    assert rungs == [(3, "last-good-copy"), (1, "baseline")]
+
+
+def test_what_served_until_now_comes_before_what_the_registry_calls_previous(
+    first, tmp_path, serve
+):
+    make_copy(tmp_path, TITLES[0], 5)
+    registry = FakeRegistry({TITLES[0]: 9, TITLES[1]: 1}, others={"previous-champion": 5})
+    champions = serve(registry, TITLES[:1])
+    rungs = [(c.version, c.source) for c in champions.ladders[TITLES[0]]]
+    assert rungs == [(1, "previous-champion"), (5, "previous-champion")]
+
+
+def test_baseline_is_never_remembered_as_a_champion(tmp_path, serve):
+    make_copy(tmp_path, TITLES[0], 1, "persistence_ewma")
+    champions = serve(FakeRegistry({}, others={"persistence-ewma": 1}), TITLES[:1])
+    assert [c.source for c in champions.ladders[TITLES[0]]] == ["baseline"]
+    assert set(LastGood(tmp_path).find_all(TITLES[0])) == {"baseline"}
