@@ -28,11 +28,21 @@ class Sample:
         return len(self.target)
 
 
+@dataclass(frozen=True)
+class Params:
+    """Hyper-parameters of a contestant: plain numbers. This one is for those that have none."""
+
+
 class Contestant(ABC):
     """One way to forecast. Adding one is one module and one line in `CONTESTANTS`."""
 
     name: ClassVar[str]
     is_baseline: ClassVar[bool]
+    params_grid: ClassVar[tuple[Params, ...]] = (Params(),)
+    """What `tuning.choose_params` chooses from; the first is the default."""
+
+    def __init__(self, params: Params | None = None) -> None:
+        self.params = self.params_grid[0] if params is None else params
 
     @abstractmethod
     def fit(self, sample: Sample, *, seed: int) -> None:
