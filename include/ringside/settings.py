@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         "ringside-training:0.1.0",
         description="Image of the training container: a tag, a digest or an id; never pulled.",
     )
+    image_id: str = Field(
+        "",
+        description="Id of the container image a process runs in, told by whoever starts it; goes"
+        " on the record of a training.",
+    )
     training_network: str = Field(
         "", description="Docker network of the training container; empty: the engine's own."
     )

@@ -72,7 +72,7 @@ def apply_shifts(quantiles: Floats, sigma: Floats, *, horizon: int, shifts: Floa
 
 def replay(
     quantiles: Floats, *, sigma: Floats, realised: Floats, closed: Times, horizon: int
-) -> Floats:
+) -> tuple[Floats, Floats]:
     """Shift past forecasts in the order of their hours, as if each had been issued in its own.
 
     Args:
@@ -83,9 +83,10 @@ def replay(
         horizon: Candles ahead; an outcome is known that many hours after `closed`.
 
     Returns:
-        Quantiles as they would have been issued, shape (n, 5).
+        Quantiles as they would have been issued and the shifts that moved them, both (n, 5).
     """
     issued = np.empty_like(quantiles)
+    moved = np.empty_like(quantiles)
     hits = np.empty(quantiles.shape, dtype=np.bool_)
     is_known = np.isfinite(realised)
     matured = np.searchsorted(closed + horizon * HOUR, closed, side="right")
@@ -94,10 +95,11 @@ def replay(
         count = known[matured[row]]
         shifts = find_shifts(hits[max(0, count - FEEDBACK_ROWS) : count])
         here = slice(row, row + 1)
+        moved[row] = shifts
         issued[here] = apply_shifts(quantiles[here], sigma[here], horizon=horizon, shifts=shifts)
         if is_known[row]:
             hits[known[row]] = find_hits(issued[here], realised[here])[0]
-    return issued
+    return issued, moved
 
 
 def _make_weights() -> Floats:

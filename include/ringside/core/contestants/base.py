@@ -2,8 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ringside.core.candles import Floats, Times
 
@@ -26,6 +29,16 @@ class Sample:
 
     def __len__(self) -> int:
         return len(self.target)
+
+    def take(self, rows: NDArray[np.intp]) -> "Sample":
+        """Keep the named rows, in the order given."""
+        return replace(
+            self,
+            open_time=self.open_time[rows],
+            features=self.features[rows],
+            sigma=self.sigma[rows],
+            target=self.target[rows],
+        )
 
 
 @dataclass(frozen=True)
