@@ -161,9 +161,7 @@ def _read_keys(
         forecasts.c.contestant,
         forecasts.c.model_version,
         forecasts.c.as_of,
-    ).where(
-        forecasts.c.symbol.in_(symbols), forecasts.c.as_of.between(min(as_ofs), max(as_ofs))
-    )
+    ).where(forecasts.c.symbol.in_(symbols), forecasts.c.as_of.between(min(as_ofs), max(as_ofs)))
     return {tuple(key) for key in connection.execute(query)}
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,10 +80,10 @@ class ScoreBatch:
     def read_days(self, start: date) -> Iterator[DayScores]:
         """Read the sums of each contestant's days from `start` on, sorted by contestant and day."""
         values = {"symbols": self._symbols, "start": start}
-        names = [field.name for field in fields(DayScores)]
-        for row in self._connection.execute(read_query("read_day_scores"), values).mappings():
+        for row in self._connection.execute(read_query("read_day_scores"), values):
             # sums over no shared hour are NULL
-            yield DayScores(**{name: row[name] or 0 for name in names})
+            sums: dict[str, Any] = {name: value or 0 for name, value in row._mapping.items()}
+            yield DayScores(**sums)
 
     def write_skill(self, rows: Iterable[Skill]) -> None:
         """Write or replace rows of the history."""

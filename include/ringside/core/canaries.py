@@ -91,9 +91,7 @@ def is_implausible(skill: float) -> bool:
     return skill > PLAUSIBLE_SKILL
 
 
-def measure_planted_skill(
-    kind: Callable[[], Contestant], sample: Sample, *, seed: int
-) -> float:
+def measure_planted_skill(kind: Callable[[], Contestant], sample: Sample, *, seed: int) -> float:
     """Fit with a column that holds the answer; give the skill it brings out of sample."""
     step = find_steps(plant_answer(sample.take(np.arange(len(sample))[-CANARY_ROWS:])))[-1]
     contestant, baseline = kind(), PersistenceEwma()
@@ -162,7 +160,9 @@ def require_blindness(compute: Compute, candles: Candles) -> None:
         LeakFoundError: A real feature changes with what came after it.
     """
     if PEEKING not in find_peeking(plant_peeking(compute), candles):
-        raise CanaryMissedError("a column of the next hour's return was not flagged", canary=PEEKING)
+        raise CanaryMissedError(
+            "a column of the next hour's return was not flagged", canary=PEEKING
+        )
     peeking = find_peeking(compute, candles)
     if peeking:
         raise LeakFoundError(

@@ -10,7 +10,7 @@ from ringside.adapters.evidence_store import EvidenceStore
 from ringside.adapters.registry_reader import RegistryReader
 from ringside.adapters.title_store import StoredVerdict, TitleStore
 from ringside.core.contestants import CONTESTANTS
-from ringside.core.titles import CHAMPION, Title, find_alias
+from ringside.core.titles import BASELINES, CHAMPION, Title, find_alias
 from ringside.core.verdict_texts import render_verdict
 from ringside.core.verdicts import Evidence, Reign, Rule, Verdict, decide_title
 from ringside.errors import TitleError

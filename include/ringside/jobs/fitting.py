@@ -1,7 +1,7 @@
 """Fits and proves all contestants of one series: canaries, tuning, trial, fit, in this order."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,8 +61,14 @@ class Inputs:
     auxiliary: Mapping[str, KnownValues] = field(default_factory=dict)
 
     def compute(self, candles: Candles) -> FeatureTable:
-        """Compute the features of candles; auxiliary values count from when they were known."""
-        return compute_features(candles)
+        """Compute the features of candles; of auxiliary values only what was known at their end."""
+        end = candles.close_time[-1]
+        known = {
+            name: KnownValues(values.known_at[is_past], values.value[is_past])
+            for name, values in self.auxiliary.items()
+            for is_past in [values.known_at <= end]
+        }
+        return compute_features(candles, auxiliary=known)
 
 
 @dataclass(frozen=True)
@@ -198,9 +204,7 @@ def _fit(contestant: Contestant, sample: Sample, seed: int) -> Contestant:
     return contestant
 
 
-def _measure_spread(
-    contestant: Contestant, step: Step, loss: float, seed: int
-) -> dict[str, float]:
+def _measure_spread(contestant: Contestant, step: Step, loss: float, seed: int) -> dict[str, float]:
     """Fit the last step with the seeds that follow; what differs is luck, not skill."""
     losses = [loss]
     for other in range(seed + 1, seed + SEEDS):

@@ -20,7 +20,7 @@ from ringside.core.manifest import require_fit_before
 from ringside.core.scores import score_forecasts
 from ringside.core.titles import CHAMPION, PREVIOUS_CHAMPION, Title, find_alias
 from ringside.errors import ModelRefusedError
-from ringside.jobs.forecasting import make_forecasts, read_shifts, read_tables
+from ringside.jobs.forecasting import Window, make_forecasts, read_series, read_shifts
 from ringside.settings import Settings
 
 BATCH_SERIES = 100
@@ -86,9 +86,9 @@ def issue_forecasts(
         for start in range(0, len(settings.series), BATCH_SERIES):
             symbols = settings.series[start : start + BATCH_SERIES]
             score_fresh(engine, symbols, as_of=hour)
-            tables, missed = read_tables(engine, symbols, as_of=hour)
-            entrants, refused = _load_entrants(settings, registry, aliases, list(tables), hour)
-            rows, failed = _forecast(engine, entrants, tables, as_of=hour)
+            windows, missed = read_series(settings, engine, symbols, as_of=hour)
+            entrants, refused = _load_entrants(settings, registry, aliases, list(windows), hour)
+            rows, failed = _forecast(engine, entrants, windows, as_of=hour)
             stamped = [replace(row, issued_at=issued_at, kind=kind) for row in rows]
             lost = [*missed, *refused, *failed]
             added += LedgerStore(engine).append(stamped, lost, withheld_at=issued_at)
@@ -138,19 +138,28 @@ def _load_entrants(
 def _forecast(
     engine: Engine,
     entrants: Sequence[Entrant],
-    tables: Mapping[str, FeatureTable],
+    windows: Mapping[str, Window],
     *,
     as_of: datetime,
 ) -> tuple[list[Forecast], list[Withheld]]:
     """Let the entrants forecast from the last row of their series, calibrated."""
     shifts = read_shifts(engine, sorted({one.key for one in entrants}), as_of=as_of)
+    tables: dict[tuple[str, tuple[str, ...]], FeatureTable] = {}
     rows: list[Forecast] = []
     withheld = []
     for one in entrants:
-        contestant, table = one.model.contestant, tables[one.title.symbol]
+        window, names = windows[one.title.symbol], one.model.manifest.feature_names
+        contestant, place = one.model.contestant, (one.title.symbol, names)
         try:
+            if place not in tables:
+                tables[place] = window.compute(names)
             rows += make_forecasts(
-                contestant, table, one.title, version=one.version, shifts=shifts[one.key]
+                contestant,
+                tables[place],
+                one.title,
+                version=one.version,
+                shifts=shifts[one.key],
+                auxiliary=window.auxiliary,
             )
         except ModelRefusedError as error:
             withheld.append(_blame(one.title, contestant.name, one.version, as_of, error))

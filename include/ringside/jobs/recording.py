@@ -3,8 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -14,9 +13,9 @@ from ringside.adapters.database import make_engine
 from ringside.adapters.ledger_store import LedgerStore
 from ringside.adapters.score_store import ScoreStore
 from ringside.core.calibration import replay
-from ringside.core.candles import HOUR, Floats, floor_hour, to_datetime
+from ringside.core.candles import HOUR, Floats, floor_hour, to_datetime, to_datetime64
 from ringside.core.contestants import CONTESTANTS
-from ringside.core.features import FeatureTable, compute_features
+from ringside.core.features import FeatureTable
 from ringside.core.forecasts import REPLAYED_VERSION, Forecast
 from ringside.core.quantiles import LEVELS
 from ringside.core.scores import score_forecasts
@@ -25,9 +24,10 @@ from ringside.core.targets import forward_log_return
 from ringside.core.titles import Title
 from ringside.core.tuning import Choice, choose_params
 from ringside.errors import HistoryTooShortError
-from ringside.jobs.forecasting import forecast_soundly, write_down
+from ringside.jobs.fitting import MIN_TRAIN_ROWS, Inputs
+from ringside.jobs.forecasting import forecast_soundly, note_ages, write_down
 from ringside.jobs.scoring import update_skill
-from ringside.jobs.training import MIN_TRAIN_ROWS, read_history
+from ringside.jobs.training import read_inputs
 from ringside.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -51,6 +51,16 @@ class RecordFacts:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What a replay stands on: inputs up to its end, their features, the weeks; and its counts."""
+
+    inputs: Inputs
+    table: FeatureTable
+    weeks: tuple[Week, ...]
+    counts: "Counter[str]" = field(default_factory=Counter)
+
+
 def record(settings: Settings, symbol: str, *, as_of: datetime) -> RecordFacts:
     """Forecast the `record_weeks` weeks before the first issued hour in as-of order, and score.
 
@@ -68,17 +78,17 @@ def record(settings: Settings, symbol: str, *, as_of: datetime) -> RecordFacts:
     end = min(floor_hour(as_of), ledger.read_first_issued(symbol) or floor_hour(as_of))
     start = end - timedelta(weeks=settings.record_weeks)
     _log.info("recording symbol=%s start=%s end=%s", symbol, start.isoformat(), end.isoformat())
-    table = _read_table(settings, symbol, as_of=end)
-    counts: Counter[str] = Counter()
+    stage = _set_stage(settings, symbol, end=end)
     rows = [
         row
         for horizon in settings.horizons
         for name in CONTESTANTS
-        for row in _replay(settings, ledger, table, Title(symbol, horizon), name, counts)
+        for row in _replay(stage, ledger, Title(symbol, horizon), name)
     ]
+    counts = stage.counts
     _require_any_fit(counts, symbol, end)
-    ordered = [replace(row, issued_at=as_of) for row in sorted(rows, key=_by_instant)]
-    added = ledger.append(ordered, withheld_at=as_of)
+    stamped = [replace(row, issued_at=as_of) for row in sorted(rows, key=_by_instant)]
+    added = ledger.append(stamped, withheld_at=as_of)
     facts = RecordFacts(
         symbol=symbol,
         start=start.isoformat(),
@@ -93,77 +103,62 @@ def record(settings: Settings, symbol: str, *, as_of: datetime) -> RecordFacts:
     return facts
 
 
-def _read_table(settings: Settings, symbol: str, *, as_of: datetime) -> FeatureTable:
+def _set_stage(settings: Settings, symbol: str, *, end: datetime) -> Stage:
     days = settings.train_days + 7 * settings.record_weeks
-    candles = read_history(settings, symbol, as_of=as_of, days=days)
-    if len(candles) == 0:
-        raise HistoryTooShortError(f"no candle of {symbol} has closed by {as_of.isoformat()}")
-    return compute_features(candles)
+    inputs = read_inputs(settings, symbol, as_of=end, days=days, seed=settings.seed)
+    if len(inputs.candles) == 0:
+        raise HistoryTooShortError(f"no candle of {symbol} has closed by {end.isoformat()}")
+    weeks = tuple(find_weeks(to_datetime64(end), settings.record_weeks))
+    return Stage(inputs, inputs.compute(inputs.candles), weeks)
 
 
-def _replay(
-    settings: Settings,
-    ledger: LedgerStore,
-    table: FeatureTable,
-    title: Title,
-    name: str,
-    counts: "Counter[str]",
-) -> list[Forecast]:
+def _replay(stage: Stage, ledger: LedgerStore, title: Title, name: str) -> list[Forecast]:
     """Forecast all weeks as one contestant and give the hours that are not on the record yet."""
-    end = table.open_time[-1] + HOUR
-    weeks = list(find_weeks(end, settings.record_weeks))
-    hours = select_rows(table, weeks[0].start, weeks[-1].end)
+    start, end = stage.weeks[0].start, stage.weeks[-1].end
+    hours = select_rows(stage.table, start, end)
     known = ledger.read_replayed(
-        title.symbol,
-        title.horizon,
-        name,
-        start=to_datetime(weeks[0].start),
-        end=to_datetime(weeks[-1].end),
+        title.symbol, title.horizon, name, start=to_datetime(start), end=to_datetime(end)
     )
     if len(known) >= len(hours):
-        counts["known_fits"] += len(weeks)
+        stage.counts["known_fits"] += len(stage.weeks)
         return []
-    rows, quantiles = _fit_weeks(settings, table, title.horizon, name, weeks, counts)
+    rows, quantiles = _fit_weeks(stage, title.horizon, name)
     if len(rows) == 0:
         return []
-    here = table.take(rows)
+    here = stage.table.take(rows)
     issued, shifts = replay(
         quantiles,
         sigma=here.sigma,
-        realised=forward_log_return(table.close, title.horizon)[rows],
+        realised=forward_log_return(stage.table.close, title.horizon)[rows],
         closed=here.open_time + HOUR,
         horizon=title.horizon,
     )
     _log.info("replayed title=%s contestant=%s hours=%d", title.model_name, name, len(rows))
     made = write_down(name, here, title, version=REPLAYED_VERSION, issued=issued, shifts=shifts)
-    return [row for row in made if row.as_of not in known]
+    new = [row for row in made if row.as_of not in known]
+    return note_ages(new, stage.inputs.auxiliary)
 
 
-def _fit_weeks(
-    settings: Settings,
-    table: FeatureTable,
-    horizon: int,
-    name: str,
-    weeks: Sequence[Week],
-    counts: "Counter[str]",
-) -> tuple[NDArray[np.intp], Floats]:
+def _fit_weeks(stage: Stage, horizon: int, name: str) -> tuple[NDArray[np.intp], Floats]:
     """Fit before each week and forecast its hours: rows of the table, quantiles (n, 5)."""
-    kind, rows, quantiles = CONTESTANTS[name], [], []
+    kind, days, seed = CONTESTANTS[name], stage.inputs.train_days, stage.inputs.seed
+    rows, quantiles = [], []
     choice: Choice | None = None
-    for week in weeks:
-        choose = {"horizon": horizon, "as_of": week.start, "train_days": settings.train_days}
-        sample = make_sample(table, **choose)
+    for week in stage.weeks:
+        sample = make_sample(stage.table, horizon=horizon, as_of=week.start, train_days=days)
         if len(sample) < MIN_TRAIN_ROWS:
-            counts["short_fits"] += 1
+            stage.counts["short_fits"] += 1
             continue
-        # chosen once, before the first week, from nothing that any of the weeks has seen
-        choice = choice or choose_params(kind, table, **choose, seed=settings.seed)
+        # chosen once, before the first week: from nothing that any of the weeks will see
+        choice = choice or choose_params(
+            kind, stage.table, horizon=horizon, as_of=week.start, train_days=days, seed=seed
+        )
         contestant = kind(choice.params)
-        contestant.fit(sample, seed=settings.seed)
-        counts["fits"] += 1
-        here = select_rows(table, week.start, week.end)
+        contestant.fit(sample, seed=seed)
+        stage.counts["fits"] += 1
+        here = select_rows(stage.table, week.start, week.end)
         rows.append(here)
-        quantiles.append(forecast_soundly(contestant, table.take(here)))
+        quantiles.append(forecast_soundly(contestant, stage.table.take(here)))
     if not rows:
         return np.empty(0, dtype=np.intp), np.empty((0, len(LEVELS)))
     return np.concatenate(rows), np.concatenate(quantiles)

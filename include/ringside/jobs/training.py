@@ -15,13 +15,14 @@ from ringside.adapters.registry import Registration, Registry
 from ringside.core.candles import floor_hour, to_datetime
 from ringside.core.charts import describe_title
 from ringside.core.contestants import CONTESTANTS
-from ringside.core.features import LOOKBACK
+from ringside.core.features import find_look_back, find_names
 from ringside.core.importances import render_importances
 from ringside.core.manifest import Fit, Manifest, compute_checksums, hash_inputs
 from ringside.core.quantiles import LEVELS
 from ringside.core.titles import Title, find_alias
 from ringside.errors import ModelRefusedError
 from ringside.jobs.fitting import Fitted, Inputs, fit_contestants
+from ringside.jobs.forecasting import read_auxiliary
 from ringside.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -120,9 +121,11 @@ def read_inputs(
     settings: Settings, symbol: str, *, as_of: datetime, days: int, seed: int
 ) -> Inputs:
     """Read what `days` of rows before `as_of` look at, their look-back included."""
-    start = floor_hour(as_of) - timedelta(hours=days * 24 + LOOKBACK)
+    hours = days * 24 + find_look_back(find_names(settings.auxiliary))
+    start = floor_hour(as_of) - timedelta(hours=hours)
     engine = make_engine(settings)
     return Inputs(
+        auxiliary=read_auxiliary(engine, settings.auxiliary, as_of=as_of, hours=hours),
         candles=CandleStore(engine).read_candles(symbol, as_of=as_of, start=start),
         as_of=as_of,
         horizons=settings.horizons,
@@ -144,9 +147,7 @@ def _find_known(registry: Registry, inputs: Inputs) -> dict[Fit, Registration]:
     return known
 
 
-def _enter(
-    settings: Settings, registry: Registry, inputs: Inputs, fitted: Fitted
-) -> Registration:
+def _enter(settings: Settings, registry: Registry, inputs: Inputs, fitted: Fitted) -> Registration:
     """Register one fit with its figures, unless that was done before."""
     sample = fitted.sample
     manifest = Manifest(
@@ -157,7 +158,7 @@ def _enter(
         seed=inputs.seed,
         levels=LEVELS,
         feature_names=sample.names,
-        look_back=LOOKBACK,
+        look_back=find_look_back(sample.names),
         train_start=to_datetime(sample.open_time[0]),
         train_end=to_datetime(sample.open_time[-1]),
         train_rows=len(sample),

@@ -1,5 +1,7 @@
 """What forecasts stood on, forecasts withheld, scores that follow revisions, history of skill."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -33,7 +35,7 @@ INNER JOIN candles AS c
     AND c.open_time = f.target_time - INTERVAL '1 hour'
 WHERE f.id = s.forecast_id
 """
-SCORE_COLUMNS = {
+SCORE_COLUMNS: dict[str, Any] = {
     "symbol": sa.Text,
     "horizon": sa.Integer,
     "contestant": sa.Text,
