@@ -68,7 +68,7 @@ def test_no_file_is_a_pickle(name):
 def test_baselines_are_those_the_titles_know():
     baselines = {name for name, kind in CONTESTANTS.items() if kind.is_baseline}
     assert baselines == set(BASELINES)
-    assert set(CONTESTANTS) == baselines | {CHALLENGING}
+    assert CHALLENGING in set(CONTESTANTS) - baselines
     assert FIRST_CHAMPION in baselines
 
 

@@ -169,21 +169,42 @@ def test_hash_of_a_forecast_changes_with_every_field():
             {"quantiles": (*original.quantiles[:i], 0.5, *original.quantiles[i + 1 :])}
             for i in range(5)
         ),
+        *({"shifts": tuple(0.1 * (i == place) for i in range(5))} for place in range(5)),
+        {"input_ages": {"candles": 1.0}},
+        {"input_ages": {"candles": None}},
+        {"input_ages": {"vix": 1.0}},
+        {"hash_form": 1},
     ]
     hashes = {hash_forecast(replace(original, **change), FIRST_HASH) for change in changes}
     hashes |= {hash_forecast(original, FIRST_HASH), hash_forecast(original, "1" * 64)}
     assert len(hashes) == len(changes) + 2
 
 
-def test_key_names_a_row_among_those_of_its_symbol():
+def test_key_names_a_row_of_the_ledger():
     forecast = make_forecast(horizon=6)
-    assert forecast.key == (6, "persistence", 1, AS_OF)
+    assert forecast.key == ("BTC/USDT", 6, "persistence", 1, AS_OF)
     assert forecast.target_time == AS_OF + timedelta(hours=6)
+
+
+def test_unknown_form_has_no_hash():
+    with pytest.raises(ValueError, match="no hash form 3"):
+        hash_forecast(make_forecast(hash_form=3), FIRST_HASH)
+
+
+def test_each_symbol_continues_its_own_chain():
+    rows = [make_forecast(symbol=symbol) for symbol in ("A/B", "C/D", "A/B", "C/D")]
+    chained = chain_forecasts(rows, {"A/B": "1" * 64})
+    assert [link.prev_hash for link in chained] == [
+        "1" * 64,
+        FIRST_HASH,
+        chained[0].row_hash,
+        chained[1].row_hash,
+    ]
 
 
 def test_each_link_carries_the_hash_before_it():
     rows = [make_forecast(horizon=horizon) for horizon in (1, 6, 24)]
-    chained = chain_forecasts(rows, FIRST_HASH)
+    chained = chain_forecasts(rows, {})
     assert [link.forecast for link in chained] == rows
     assert [link.prev_hash for link in chained] == [FIRST_HASH, *(c.row_hash for c in chained[:2])]
 

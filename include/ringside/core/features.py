@@ -162,6 +162,8 @@ _BY_NAME = {feature.name: feature for feature in FEATURES}
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES if not feature.series)
 """The columns made of candles alone: those of a table without auxiliary series."""
 
+_AUXILIARY_NAMES = frozenset(_BY_NAME) - frozenset(FEATURE_NAMES)
+
 
 @dataclass(frozen=True)
 class FeatureTable:
@@ -193,7 +195,7 @@ class FeatureTable:
 
         Sigma, the close and what is made of candles must be finite; an auxiliary value may be NaN.
         """
-        of_candles = [not _BY_NAME[name].series for name in self.names]
+        of_candles = [name not in _AUXILIARY_NAMES for name in self.names]
         usable: NDArray[np.bool_] = (
             np.isfinite(self.sigma)
             & np.isfinite(self.close)

@@ -1,23 +1,29 @@
 """What a contestant is: something that fits on past rows and forecasts quantiles."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from dataclasses import asdict, dataclass, replace
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ringside.core.candles import Floats, Times
+from ringside.errors import ModelRefusedError
+
+PARAMS_FILE = "params.json"
+
+P = TypeVar("P", bound="Params")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows to fit on, oldest first, nothing NaN.
+    """Rows to fit on, oldest first.
 
-    `open_time` (n,) is the candle of each row; `features` (n, k) has the columns `names`; `sigma`
-    (n,) is the hourly volatility known at each row; `target` (n,) is the log return over the next
-    `horizon` candles.
+    `open_time` (n,) is the candle of each row; `features` (n, k) has the columns `names`, NaN only
+    in those of auxiliary series; `sigma` (n,) is the hourly volatility known at each row; `target`
+    (n,) is the log return over the next `horizon` candles.
     """
 
     open_time: Times
@@ -77,3 +83,20 @@ class Contestant(ABC):
         Raises:
             ModelRefusedError: The files are not this contestant's.
         """
+
+
+def write_params(params: Params) -> bytes:
+    """Write hyper-parameters as JSON."""
+    return json.dumps(asdict(params), indent=1).encode()
+
+
+def read_params(files: Mapping[str, bytes], kind: type[P]) -> P:
+    """Read hyper-parameters back.
+
+    Raises:
+        ModelRefusedError: The file is missing or holds other names.
+    """
+    try:
+        return kind(**json.loads(files[PARAMS_FILE]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelRefusedError(f"{PARAMS_FILE} is missing or no {kind.__name__}") from error
