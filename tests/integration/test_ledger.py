@@ -118,7 +118,7 @@ def test_withheld_forecasts_are_on_the_record_once(ledger):
 
 
 def test_writers_at_the_same_time_leave_one_unbroken_chain(settings):
-    def append(version: int) -> int:
+    def write(version: int) -> int:
         ledger = LedgerStore(make_engine(settings))
         return sum(
             append(ledger, make_hours(5, model_version=version, horizon=horizon))
@@ -126,7 +126,7 @@ def test_writers_at_the_same_time_leave_one_unbroken_chain(settings):
         )
 
     with ThreadPoolExecutor(4) as pool:
-        added = list(pool.map(append, [1, 1, 2, 3]))
+        added = list(pool.map(write, [1, 1, 2, 3]))
 
     assert sum(added) == 3 * 15
     assert LedgerStore(make_engine(settings)).verify_chain(SYMBOL) == 45

@@ -23,14 +23,15 @@ from ringside.errors import (
     RegistryUnavailableError,
     TitleError,
 )
+from ringside.jobs.crowning import crown_first_champion
 from ringside.jobs.recording import record
-from ringside.jobs.training import crown_first_champion, require_versions, train
+from ringside.jobs.training import require_versions, train
 
 pytestmark = pytest.mark.integration
 
 COUNT = 1600
 AS_OF = START + timedelta(hours=COUNT, minutes=7)
-BY_BASELINE = {"persistence", "persistence-ewma"}
+BY_NAME = {"persistence", "persistence-ewma", "linear"}
 
 
 @pytest.fixture
@@ -57,10 +58,11 @@ def test_every_contestant_is_registered_under_its_alias(trained):
     assert [(made.contestant, made.is_new) for made in facts.versions] == 2 * [
         ("persistence", True),
         ("persistence_ewma", True),
+        ("linear", True),
         ("xgboost", True),
     ]
     for horizon in trained.horizons:
-        assert read_versions(trained, horizon).keys() == BY_BASELINE | {"challenger"}
+        assert read_versions(trained, horizon).keys() == BY_NAME | {"challenger"}
 
 
 def test_training_twice_registers_once(trained):
@@ -124,7 +126,7 @@ def test_record_covers_each_hour_once_in_order_and_is_scored(trained):
     again = record(trained, symbol, as_of=AS_OF)
 
     hours = 2 * 7 * 24
-    assert (facts.forecasts, facts.fits, again.forecasts, again.fits) == (hours * 6, 12, 0, 0)
+    assert (facts.forecasts, facts.fits, again.forecasts, again.fits) == (hours * 8, 16, 0, 0)
     with engine.connect() as connection:
         in_order = list(connection.execute(select(forecasts.c.as_of).order_by(forecasts.c.id)))
         kinds = list(connection.execute(select(forecasts.c.kind).distinct()).scalars())
@@ -132,7 +134,7 @@ def test_record_covers_each_hour_once_in_order_and_is_scored(trained):
     assert in_order == sorted(in_order)
     assert kinds == ["replayed"]
     # the last 5 hours of horizon 6 have not come true
-    assert scored == facts.scored == facts.forecasts - 5 * 3
+    assert scored == facts.scored == facts.forecasts - 5 * 4
     assert LedgerStore(engine).verify_chain(symbol) == facts.forecasts
 
 
@@ -186,7 +188,7 @@ def test_train_command_trains_and_says_so(trained, environment):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "versions=3 new=3" in done.stdout
+    assert "versions=4 new=4" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def issue_forecasts(
 def score_fresh(engine: Engine, symbols: Sequence[str], *, as_of: datetime) -> None:
     """Score what has come true lately; the job of scoring does the rest, and follows revisions."""
     with ScoreStore(engine).update(symbols) as batch:
-        matured = batch.read_unscored(as_of=as_of, targets_after=as_of - FRESH)
+        matured = batch.read_unscored(as_of=as_of, targets_after=as_of - FRESH, is_complete=True)
         scored = score_forecasts(matured, scored_at=datetime.now(UTC))
         batch.write_scores(scored, may_replace=False)
 
