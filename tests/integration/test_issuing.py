@@ -232,7 +232,7 @@ def test_outcomes_shift_the_quantiles_of_the_next_hour(market):
     assert len(counts) == 201
     assert shifted["shifts"] == expected.tolist()
     assert expected[4] > 0
-    raw = np.array([rows[-2][q] for q in QUANTILES])  # persistence says the same every hour
+    raw = np.array([rows[0][q] for q in QUANTILES])  # persistence says the same every hour
     moved = apply_shifts(raw[None], np.array([shifted["sigma"]]), horizon=1, shifts=expected)
     assert [shifted[q] for q in QUANTILES] == moved[0].tolist()
 

@@ -28,6 +28,8 @@ BANDS = {"persistence": 0.02, "persistence_ewma": 0.012, "xgboost": 0.009}
 def engine(settings):
     engine = make_engine(settings)
     publish_candles(engine, make_candles(HOURS, symbol=SYMBOL, seed=2))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE candles SET published_at = now()"))
     return engine
 
 

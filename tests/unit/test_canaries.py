@@ -83,7 +83,7 @@ def test_single_wrong_target_is_found_and_refused():
     altered = replace(sample, target=target)
     assert find_strays(altered, candles) in (0, 1)  # the last bit may be lost in the loss
     target[77] += 1e-9
-    with pytest.raises(LeakFoundError, match="1 of .* targets at horizon 6"):
+    with pytest.raises(LeakFoundError, match=r"1 of .* targets at horizon 6"):
         require_canaries(CONTESTANTS["xgboost"], replace(sample, target=target), candles, seed=1)
 
 

@@ -19,7 +19,6 @@ from ringside.core.candles import Candles, to_datetime64
 from ringside.core.contestants import CONTESTANTS, Contestant, Sample
 from ringside.core.features import WARM_UP, FeatureTable, compute_features
 from ringside.core.known_values import KnownValues
-from ringside.core.metrics import compute_skill
 from ringside.core.splits import make_sample
 from ringside.core.titles import BASELINES
 from ringside.core.trials import (
@@ -144,36 +143,47 @@ def _too_short(inputs: Inputs, *, rows: int) -> HistoryTooShortError:
     )
 
 
+@dataclass(frozen=True)
+class _Tried:
+    """A contestant out of sample: what was chosen, its fit before each step, and how they went."""
+
+    choice: Choice
+    fits: list[Contestant]
+    parts: list[TrialScores]
+    metrics: dict[str, float]
+
+    @property
+    def scores(self) -> TrialScores:
+        return join_scores(self.parts)
+
+
 def _fit_horizon(inputs: Inputs, table: FeatureTable, sample: Sample) -> list[Fitted]:
-    """Fit every contestant for one horizon; baselines first, since all are measured by them."""
+    """Try every contestant of one horizon out, judge them by the baselines, and fit them."""
     steps = find_steps(sample)
-    done: dict[str, TrialScores] = {}
+    tried = {name: _try(inputs, table, sample, steps, name) for name in CONTESTANTS}
+    baselines = {name: tried[name].scores for name in BASELINES}
     fitted = []
-    for name in (*BASELINES, *(name for name in CONTESTANTS if name not in BASELINES)):
-        one = _fit_one(inputs, table, sample, steps, name, done)
-        fitted.append(one)
+    for name, one in tried.items():
+        figures = describe_scores(one.scores, baselines)
+        _require_sane(name, sample.horizon, skill=figures[f"oos_skill_{RIVAL}"])
+        fitted.append(_finish(inputs, sample, steps[-1], name, one, figures))
         _log.info(
             "fitted symbol=%s horizon=%d contestant=%s oos_scaled_loss=%.4f skill=%+.4f",
             inputs.candles.symbol,
             sample.horizon,
             name,
-            one.metrics["oos_scaled_loss"],
-            one.metrics[f"oos_skill_{RIVAL}"],
+            figures["oos_scaled_loss"],
+            figures[f"oos_skill_{RIVAL}"],
         )
     return fitted
 
 
-def _fit_one(
-    inputs: Inputs,
-    table: FeatureTable,
-    sample: Sample,
-    steps: list[Step],
-    name: str,
-    done: dict[str, TrialScores],
-) -> Fitted:
-    """Watch the canaries, choose, try out, and fit on all rows; `done` gets the scores."""
+def _try(
+    inputs: Inputs, table: FeatureTable, sample: Sample, steps: list[Step], name: str
+) -> _Tried:
+    """Watch the canaries, choose hyper-parameters before the first step, and walk forward."""
     kind, seed = CONTESTANTS[name], inputs.seed
-    metrics: dict[str, float] = {"train_rows": float(len(sample))}
+    metrics = {}
     if not kind.is_baseline:
         canaries = require_canaries(kind, sample, inputs.candles, seed=seed)
         metrics["canary_planted_skill"] = canaries.planted_skill
@@ -185,18 +195,29 @@ def _fit_one(
         train_days=inputs.train_days,
         seed=seed,
     )
-    tried = [_fit(kind(choice.params), step.fit, seed) for step in steps]
-    parts = [try_out(one, step.test) for one, step in zip(tried, steps, strict=True)]
-    done[name] = join_scores(parts)
-    baselines = {baseline: done[baseline] for baseline in BASELINES if baseline in done}
-    metrics |= describe_scores(done[name], baselines)
-    _require_sane(name, sample, done)
-    metrics |= _measure_spread(kind(choice.params), steps[-1], float(parts[-1].loss.mean()), seed)
-    importances = {}
-    if not kind.is_baseline:
-        importances = dict(compute_importances(tried[-1], steps[-1].test, seed=seed))
-    contestant = _fit(kind(choice.params), sample, seed)
-    return Fitted(name, sample, choice, contestant.save(), metrics, importances)
+    fits = [_fit(kind(choice.params), step.fit, seed) for step in steps]
+    parts = [try_out(one, step.test) for one, step in zip(fits, steps, strict=True)]
+    return _Tried(choice, fits, parts, metrics)
+
+
+def _finish(
+    inputs: Inputs,
+    sample: Sample,
+    step: Step,
+    name: str,
+    tried: _Tried,
+    figures: Mapping[str, float],
+) -> Fitted:
+    """Measure the spread over seeds and what the forecasts rest on, and fit on all rows."""
+    kind, seed = CONTESTANTS[name], inputs.seed
+    last = float(tried.parts[-1].loss.mean())
+    spread = _measure_spread(kind(tried.choice.params), step, last, seed)
+    importances = (
+        {} if kind.is_baseline else dict(compute_importances(tried.fits[-1], step.test, seed=seed))
+    )
+    contestant = _fit(kind(tried.choice.params), sample, seed)
+    metrics = {"train_rows": float(len(sample)), **tried.metrics, **figures, **spread}
+    return Fitted(name, sample, tried.choice, contestant.save(), metrics, importances)
 
 
 def _fit(contestant: Contestant, sample: Sample, seed: int) -> Contestant:
@@ -213,26 +234,23 @@ def _measure_spread(contestant: Contestant, step: Step, loss: float, seed: int) 
     return named | {"oos_seed_spread": max(losses) - min(losses)}
 
 
-def _require_sane(name: str, sample: Sample, done: Mapping[str, TrialScores]) -> None:
+def _require_sane(name: str, horizon: int, *, skill: float) -> None:
     """Refuse a contestant whose loss out of sample is absurd, be it bad or too good.
 
     Raises:
         TrainingRefusedError: It is not a number, or twice that of the EWMA band.
         LeakFoundError: It is lower than any honest forecast's.
     """
-    if RIVAL not in done:
-        return
-    skill = compute_skill(done[name].loss, done[RIVAL].loss)
-    facts = {"contestant": name, "horizon": sample.horizon, "skill": round(skill, 4)}
+    facts = {"contestant": name, "horizon": horizon, "skill": round(skill, 4)}
     if not np.isfinite(skill) or skill < ABSURD_SKILL:
         raise TrainingRefusedError(
-            f"{name} at horizon {sample.horizon} loses {1 - skill:.1f} times what {RIVAL} loses "
+            f"{name} at horizon {horizon} loses {1 - skill:.1f} times what {RIVAL} loses "
             "out of sample: nothing is registered",
             **facts,
         )
     if is_implausible(skill):
         raise LeakFoundError(
-            f"{name} at horizon {sample.horizon} saves {skill:.0%} of the loss of {RIVAL} out of "
+            f"{name} at horizon {horizon} saves {skill:.0%} of the loss of {RIVAL} out of "
             f"sample; more than {PLAUSIBLE_SKILL:.0%} is a leak until proved otherwise",
             **facts,
         )

@@ -2,8 +2,9 @@
 -- or one that was made from another close: the candle was revised.
 -- A late forecast may have known its outcome and is never scored. A target hour without a candle
 -- leaves its forecasts unscored until that candle is published.
--- Only candles published since two days before the symbol's last scoring are looked at, unless
--- :is_complete: a publication is seen when it is committed, and bears the time at which it began.
+-- Unless :is_complete, only candles of the last seven days are looked at, and those published since
+-- two days before the symbol's last scoring, however old: they may be revised, or come late. A
+-- publication is seen when it is committed, and bears the time at which it began.
 -- Parameters: :symbols (text[]); :as_of; :targets_after, -infinity for none (timestamptz);
 -- :is_complete (boolean).
 -- Grain: one row per forecast, oldest first.
@@ -18,7 +19,11 @@ CROSS JOIN LATERAL (
 ) AS w
 INNER JOIN candles AS c
     ON c.symbol = k.symbol
-    AND (CAST(:is_complete AS boolean) OR c.published_at >= w.published_since)
+    AND (
+        CAST(:is_complete AS boolean)
+        OR c.published_at >= w.published_since
+        OR c.open_time >= CAST(:as_of AS timestamptz) - INTERVAL '7 days'
+    )
     AND c.open_time > CAST(:targets_after AS timestamptz) - INTERVAL '1 hour'
     AND c.open_time <= CAST(:as_of AS timestamptz) - INTERVAL '1 hour'
 INNER JOIN forecasts AS f
