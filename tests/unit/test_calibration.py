@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from ringside.core.calibration import (
+    FEEDBACK_ROWS,
     RATES,
     apply_shifts,
     find_hits,
     find_shifts,
-    find_shifts_of_counts,
     replay,
 )
 from ringside.core.candles import HOUR
 from ringside.core.quantiles import LEVELS, MEDIAN, are_sound
 
-COUNT = 6_000
+COUNT = 4_000
 
 
 def make_record(horizon=1, *, width=1.0, offset=0.0, count=COUNT, seed=3):
@@ -34,22 +34,39 @@ def share_inside(quantiles, realised):
     return np.mean((quantiles[:, 0] <= realised) & (realised <= quantiles[:, 4]))
 
 
-@pytest.mark.parametrize("horizon", [1, 6, 24])
-@pytest.mark.parametrize("width", [0.7, 1.0, 1.5])
-def test_wrong_band_comes_to_hold_what_it_says(horizon, width):
-    record, quantiles = make_record(horizon, width=width, count=3 * COUNT)
-    issued = replay(quantiles, horizon=horizon, **record)
+def find_error(quantiles, record):
     late = slice(-COUNT, None)
-    assert share_inside(issued[late], record["realised"][late]) == pytest.approx(0.9, abs=0.02)
+    return abs(share_inside(quantiles[late], record["realised"][late]) - 0.9)
+
+
+@pytest.mark.parametrize(
+    ("horizon", "width", "left"),
+    [(1, 0.7, 0.5), (6, 0.7, 0.6), (24, 0.7, 0.8), (1, 1.5, 0.8), (6, 1.5, 0.9), (24, 1.5, 0.95)],
+)
+def test_wrong_band_comes_nearer_to_what_it_says(horizon, width, left):
+    """The less so the longer the horizon, whose outcomes overlap, and where misses are rare."""
+    record, quantiles = make_record(horizon, width=width)
+    issued = replay(quantiles, horizon=horizon, **record)
+    assert find_error(issued, record) < left * find_error(quantiles, record)
     assert are_sound(issued)
+    np.testing.assert_array_equal(issued[:, MEDIAN], quantiles[:, MEDIAN])
+
+
+@pytest.mark.parametrize("horizon", [1, 6, 24])
+def test_right_band_stays_right(horizon):
+    record, quantiles = make_record(horizon)
+    assert find_error(replay(quantiles, horizon=horizon, **record), record) < 0.02
 
 
 def test_band_beside_its_place_is_moved_back():
-    record, quantiles = make_record(offset=0.4, count=3 * COUNT)
+    record, quantiles = make_record(offset=0.4)
     issued = replay(quantiles, horizon=1, **record)
-    hits = find_hits(issued, record["realised"])[-COUNT:].mean(axis=0)
     outer = [0, 1, 3, 4]
-    np.testing.assert_allclose(hits[outer], np.array(LEVELS)[outer], atol=0.03)
+    before, after = (
+        np.abs(find_hits(q, record["realised"]).mean(axis=0) - LEVELS)[outer]
+        for q in (quantiles, issued)
+    )
+    assert (after < 0.7 * before).all()
 
 
 @pytest.mark.parametrize("horizon", [1, 24])
@@ -89,12 +106,12 @@ def test_shifts_are_zero_before_anything_matured_and_at_the_median_always():
     )
 
 
-def test_order_of_the_record_is_of_no_matter_and_counts_say_it_all():
-    hits = np.random.default_rng(1).random((500, 5)) < 0.4
-    shifts = find_shifts(hits, horizon=24)
-    np.testing.assert_array_equal(shifts, find_shifts(hits[::-1], horizon=24))
-    counted = find_shifts_of_counts(hits.sum(axis=0), 500, horizon=24)
-    np.testing.assert_array_equal(shifts, counted)
+def test_only_the_newest_outcomes_count_whatever_their_order():
+    hits = np.random.default_rng(1).random((FEEDBACK_ROWS + 500, 5)) < 0.4
+    newest = hits[500:]
+    shifts = find_shifts(newest, horizon=24)
+    np.testing.assert_array_equal(shifts, find_shifts(hits, horizon=24))
+    np.testing.assert_array_equal(shifts, find_shifts(newest[::-1], horizon=24))
 
 
 def test_quantiles_never_cross_however_far_they_are_shifted():

@@ -1,7 +1,7 @@
 """Bands put right online: how far each quantile must move, told by forecasts that came true.
 
 The state is five shifts per series, horizon and contestant, in units of the horizon's predictable
-volatility, sigma * sqrt(horizon). They follow from counts of the ledger's matured forecasts, so
+volatility, sigma * sqrt(horizon). They follow from the ledger's last matured forecasts alone, so
 that the ledger is all that serving needs; nothing is refitted and nothing else is stored.
 """
 
@@ -13,7 +13,10 @@ from ringside.core.quantiles import LEVELS, sort_quantiles
 
 Hits = NDArray[np.bool_]
 
-RATES = (0.01, 0.0025, 0.0, 0.0025, 0.01)
+FEEDBACK_ROWS = 1440
+"""Matured forecasts that count, the newest ones: sixty days of hours."""
+
+RATES = (0.015, 0.003, 0.0, 0.003, 0.015)
 """How far one outcome moves a quantile one hour ahead, by level. The median stays where it is.
 
 Where outcomes are rare a miss says more and a step costs less, hence the longer steps outside.
@@ -31,11 +34,12 @@ def find_shifts(hits: Hits, *, horizon: int) -> Floats:
 
     A quantile at level p ought to hold a share p of outcomes. Each outcome moves it by
     `rate * (p - hit)`, so that too few hits move it up, too many down, and the move itself changes
-    the hits that follow. Only how many hits there were counts, not their order.
+    the hits that follow. How many hits there were counts, not their order.
 
     Args:
-        hits: What `find_hits` told of the quantiles as they were issued (shifted already), of every
-            forecast of the contestant whose target had closed, shape (m, 5).
+        hits: What `find_hits` told of the quantiles as they were issued (shifted already), oldest
+            target time first, of forecasts whose target had closed, shape (m, 5). Hours without a
+            forecast are left out. Only the last `FEEDBACK_ROWS` count.
         horizon: Candles ahead. Steps shrink with its root, as overlapping outcomes repeat
             themselves.
 
@@ -43,17 +47,10 @@ def find_shifts(hits: Hits, *, horizon: int) -> Floats:
         Shifts in units of sigma * sqrt(horizon), shape (5,), zeros where nothing has matured.
 
     Source: adaptive conformal inference, Gibbs and Candes (2021), in the form of the quantile
-    tracker of Angelopoulos, Candes and Tibshirani (2023).
+    tracker of Angelopoulos, Candes and Tibshirani (2023), here with a finite memory.
     """
-    return find_shifts_of_counts(hits.sum(axis=0), len(hits), horizon=horizon)
-
-
-def find_shifts_of_counts(hit_counts: NDArray[np.int_], matured: int, *, horizon: int) -> Floats:
-    """Find the shifts from how many outcomes each issued quantile held, shape (5,), of `matured`.
-
-    Same as `find_shifts` to the last bit; a store can count.
-    """
-    surplus = np.array(LEVELS) * matured - hit_counts
+    recent = hits[-FEEDBACK_ROWS:]
+    surplus = np.array(LEVELS) * len(recent) - recent.sum(axis=0)
     shifts: Floats = np.array(RATES) / np.sqrt(horizon) * surplus
     return shifts
 
@@ -89,16 +86,15 @@ def replay(
         Quantiles as they would have been issued, shape (n, 5).
     """
     issued = np.empty_like(quantiles)
-    counts = np.zeros(len(LEVELS), dtype=np.int_)
-    matured = told = 0
-    known_at = closed + horizon * HOUR
+    hits = np.empty(quantiles.shape, dtype=np.bool_)
+    is_known = np.isfinite(realised)
+    matured = np.searchsorted(closed + horizon * HOUR, closed, side="right")
+    known = np.concatenate([[0], np.cumsum(is_known)])
     for row in range(len(quantiles)):
-        while known_at[told] <= closed[row]:
-            if np.isfinite(realised[told]):
-                counts += realised[told] <= issued[told]
-                matured += 1
-            told += 1
-        shifts = find_shifts_of_counts(counts, matured, horizon=horizon)
+        count = known[matured[row]]
+        shifts = find_shifts(hits[max(0, count - FEEDBACK_ROWS) : count], horizon=horizon)
         here = slice(row, row + 1)
         issued[here] = apply_shifts(quantiles[here], sigma[here], horizon=horizon, shifts=shifts)
+        if is_known[row]:
+            hits[known[row]] = find_hits(issued[here], realised[here])[0]
     return issued
