@@ -228,7 +228,7 @@ def test_outcomes_shift_the_quantiles_of_the_next_hour(market):
                 .order_by(scores.c.target_time)
             ).scalars()
         )
-    expected = find_shifts(to_hits(np.array(counts)))
+    expected = find_shifts(to_hits(np.array(counts)), horizon=1)
     assert len(counts) == 201
     assert shifted["shifts"] == expected.tolist()
     assert expected[4] > 0

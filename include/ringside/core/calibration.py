@@ -1,26 +1,26 @@
 """Bands put right online: how far each quantile must move, told by forecasts that came true.
 
 The state is five shifts per series, horizon and contestant, in units of the horizon's predictable
-volatility, sigma * sqrt(horizon). They follow from the last matured forecasts alone, so that the
-ledger is all that serving needs; nothing is refitted and nothing else is stored.
+volatility, sigma * sqrt(horizon). They follow from the ledger's last matured forecasts alone, so
+that the ledger is all that serving needs; nothing is refitted and nothing else is stored.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ringside.core.candles import HOUR, Floats, Times
-from ringside.core.quantiles import LEVELS, MEDIAN, sort_quantiles
+from ringside.core.quantiles import LEVELS, sort_quantiles
 
 Hits = NDArray[np.bool_]
 
 FEEDBACK_ROWS = 1440
 """Matured forecasts that count, the newest ones: sixty days of hours."""
 
-HALF_LIFE = 240
-"""Forecasts after which one counts half."""
+RATES = (0.015, 0.003, 0.0, 0.003, 0.015)
+"""How far one outcome moves a quantile one hour ahead, by level. The median stays where it is.
 
-GAIN = 20.0
-"""Shift per share of outcomes too many or too few, in units of the horizon's volatility."""
+Where outcomes are rare a miss says more and a step costs less, hence the longer steps outside.
+"""
 
 
 def find_hits(quantiles: Floats, realised: Floats) -> Hits:
@@ -29,29 +29,29 @@ def find_hits(quantiles: Floats, realised: Floats) -> Hits:
     return held
 
 
-def find_shifts(hits: Hits) -> Floats:
+def find_shifts(hits: Hits, *, horizon: int) -> Floats:
     """Find the shifts that matured forecasts call for.
 
-    A quantile at level p ought to hold a share p of outcomes. Each of its shifts is a running sum
-    of `p - hit`, older ones fading: too few hits move the quantile up, too many move it down, and
-    the move itself changes the next hits. That is the integral feedback of adaptive conformal
-    inference with a leak, which gives it a finite memory.
+    A quantile at level p ought to hold a share p of outcomes. Each outcome moves it by
+    `rate * (p - hit)`, so that too few hits move it up, too many down, and the move itself changes
+    the hits that follow. How many hits there were counts, not their order.
 
     Args:
         hits: What `find_hits` told of the quantiles as they were issued (shifted already), oldest
-            target time first, shape (m, 5). Only forecasts whose target had closed belong here.
-            Hours without a forecast are left out. Just the last `FEEDBACK_ROWS` count.
+            target time first, of forecasts whose target had closed, shape (m, 5). Hours without a
+            forecast are left out. Only the last `FEEDBACK_ROWS` count.
+        horizon: Candles ahead. Steps shrink with its root, as overlapping outcomes repeat
+            themselves.
 
     Returns:
         Shifts in units of sigma * sqrt(horizon), shape (5,), zeros where nothing has matured.
-        That of the median is always zero.
 
-    Source: Gibbs and Candes (2021); Angelopoulos, Candes and Tibshirani (2023), with decay.
+    Source: adaptive conformal inference, Gibbs and Candes (2021), in the form of the quantile
+    tracker of Angelopoulos, Candes and Tibshirani (2023), here with a finite memory.
     """
     recent = hits[-FEEDBACK_ROWS:]
-    weights = _WEIGHTS[FEEDBACK_ROWS - len(recent) :]
-    shifts: Floats = ((np.array(LEVELS) - recent) * weights[:, None]).sum(axis=0)
-    shifts[MEDIAN] = 0.0
+    surplus = np.array(LEVELS) * len(recent) - recent.sum(axis=0)
+    shifts: Floats = np.array(RATES) / np.sqrt(horizon) * surplus
     return shifts
 
 
@@ -67,7 +67,7 @@ def apply_shifts(quantiles: Floats, sigma: Floats, *, horizon: int, shifts: Floa
     Returns:
         Quantiles in ascending order, shape (n, 5).
     """
-    return sort_quantiles(quantiles + np.outer(sigma * np.sqrt(horizon), shifts))
+    return sort_quantiles(quantiles + (sigma * np.sqrt(horizon))[:, None] * shifts)
 
 
 def replay(
@@ -93,20 +93,10 @@ def replay(
     known = np.concatenate([[0], np.cumsum(is_known)])
     for row in range(len(quantiles)):
         count = known[matured[row]]
-        shifts = find_shifts(hits[max(0, count - FEEDBACK_ROWS) : count])
+        shifts = find_shifts(hits[max(0, count - FEEDBACK_ROWS) : count], horizon=horizon)
         here = slice(row, row + 1)
         moved[row] = shifts
         issued[here] = apply_shifts(quantiles[here], sigma[here], horizon=horizon, shifts=shifts)
         if is_known[row]:
             hits[known[row]] = find_hits(issued[here], realised[here])[0]
     return issued, moved
-
-
-def _make_weights() -> Floats:
-    ages = np.arange(FEEDBACK_ROWS)[::-1]
-    weights = 0.5 ** (ages / HALF_LIFE)
-    shares: Floats = GAIN * weights / weights.sum()
-    return shares
-
-
-_WEIGHTS = _make_weights()
