@@ -85,6 +85,7 @@ docs: setup ## Write the generated pages anew
 
 bench: setup ## Measure the platform beside its floors
 	@$(BIN)/python tests/bench/measure_ingestion.py
+	@$(BIN)/python tests/bench/measure_issuing.py
 	@$(BIN)/python tests/bench/measure_platform.py
 
 stand-in: setup ## Play Binance on this machine, also its errors [DATA= SERIES= ARGS=]

@@ -36,6 +36,7 @@ _FOLDERS = {"HOME": _MEMORY, "MPLCONFIGDIR": _MEMORY, "RINGSIDE_STATE_DIR": f"{_
 _OF_THIS_MACHINE = {
     "database_url",
     "docker_url",
+    "image_id",
     "project",
     "serving_runner",
     "source_path",

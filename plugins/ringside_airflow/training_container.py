@@ -14,6 +14,9 @@ from docker import APIClient
 from docker.errors import APIError, ImageNotFound, NotFound
 from requests.exceptions import ReadTimeout
 
+IMAGE_VARIABLE = "RINGSIDE_IMAGE_ID"
+"""Tells the process which image it runs in; it puts that on the record of a training."""
+
 ROLE_LABEL = "ringside.role=training"
 STOP_WAIT_S = 10
 _WAIT_S = 15
@@ -77,7 +80,7 @@ class TrainingContainer:
             image=image_id,
             command=work.command,
             name=name_container(work.owner),
-            environment=dict(work.environment),
+            environment={**work.environment, IMAGE_VARIABLE: image_id},
             labels=label(work.owner),
             host_config=host,
             stdin_open=True,

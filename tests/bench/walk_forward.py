@@ -121,7 +121,9 @@ def summarise(table: FeatureTable, walked: Walk, *, horizon: int) -> Iterator[li
     losses = {name: compute_pinball_loss(realised, raw[name]) / reference for name in raw}
     rival = losses[RIVAL]
     for name, quantiles in raw.items():
-        issued, _ = replay(quantiles, sigma=sigma, realised=realised, closed=closed, horizon=horizon)
+        issued, _ = replay(
+            quantiles, sigma=sigma, realised=realised, closed=closed, horizon=horizon
+        )
         loss = losses[name]
         calibrated = compute_pinball_loss(realised, issued)
         won = np.add.reduceat(loss, weekly) < np.add.reduceat(rival, weekly)

@@ -104,7 +104,9 @@ def read_shifts(engine: Engine, keys: Sequence[Key], *, as_of: datetime) -> dict
     """
     ranks = ScoreStore(engine).read_ranks(keys, as_of=as_of, rows=FEEDBACK_ROWS)
     return {
-        key: find_shifts(to_hits(ranks[key]), horizon=key[1]) if key in ranks else np.array(NO_SHIFTS)
+        key: find_shifts(to_hits(ranks[key]), horizon=key[1])
+        if key in ranks
+        else np.array(NO_SHIFTS)
         for key in keys
     }
 
