@@ -19,8 +19,8 @@ from ringside.core.quantiles import INSIDE_50, INSIDE_90, MEDIAN
 
 STEPS = 2
 STEP_HOURS = 14 * 24
-LEAST_FIT_SHARE = 0.8
-"""Share of the rows that a short history keeps for the first fit."""
+TEST_SHARE = 0.2
+"""Share of the rows that are tested at most: a short history keeps the others for the first fit."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def find_steps(sample: Sample) -> list[Step]:
     Each row keeps its place in time: a step tests rows whose candle closed at or after its start,
     and fits on rows whose target had come true by then.
     """
-    length = min(STEP_HOURS, int(len(sample) * (1 - LEAST_FIT_SHARE)) // STEPS)
+    length = min(STEP_HOURS, int(len(sample) * TEST_SHARE) // STEPS)
     closed = sample.open_time + HOUR
     steps = []
     for back in range(STEPS, 0, -1):
