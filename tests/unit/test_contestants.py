@@ -218,7 +218,8 @@ def test_waves_join_midnight_to_midnight():
 def test_damaged_weights_are_refused():
     files = fit("linear").save()
     content = json.loads(files["linear.json"])
-    for damage in ({"slopes": [[1.0]]}, {"centre": None}, {"intercepts": [np.nan] * 5}):
+    damages = ({"slopes": [[1.0]]}, {"centre": None}, {"scale": "x"}, {"intercepts": [np.nan] * 5})
+    for damage in damages:
         damaged = json.dumps(content | damage).encode()
         with pytest.raises(ModelRefusedError, match=r"linear\.json"):
             Linear.load({**files, "linear.json": damaged})
