@@ -104,31 +104,6 @@ def test_feature_that_looks_further_back_than_it_says_is_caught(candles, auxilia
             assert not keeps_its_look_back(short, candles, auxiliary), feature.name
 
 
-@pytest.mark.parametrize("named", [None, ("vix_age_h", "return_4h", "gold_change_24h")])
-def test_served_rows_equal_the_rows_of_all_hours_to_the_last_bit(candles, auxiliary, named):
-    """At 300 hours, from just the look-back, auxiliary columns included."""
-    whole = compute_features(candles, auxiliary=auxiliary, names=named)
-    reach = find_look_back(whole.names)
-    for row in range(COUNT - 300, COUNT):
-        as_of = candles.open_time[0] + (row + 1) * HOUR
-        if as_of not in candles.close_time:
-            continue
-        near = candles.take(
-            (candles.close_time <= as_of) & (candles.open_time >= as_of - reach * HOUR)
-        )
-        known = {
-            name: KnownValues(values.known_at[keep], values.value[keep])
-            for name, values in auxiliary.items()
-            for keep in [(values.known_at <= as_of) & (values.known_at > as_of - reach * HOUR)]
-        }
-        served = compute_features(near, rows=1, auxiliary=known, names=whole.names)
-        np.testing.assert_array_equal(served.values[0], whole.values[row])
-        np.testing.assert_array_equal(
-            [served.sigma[0], served.close[0]], [whole.sigma[row], whole.close[row]]
-        )
-        assert served.open_time[0] == whole.open_time[row]
-
-
 def test_sigma_is_the_weighted_mean_of_three_averages():
     """Half-lives of 8 h, 48 h and 30 days, each cut at eight of its own and at 30 days."""
     candles = make_candles(LOOKBACK + 5, seed=2)

@@ -78,15 +78,11 @@ def train(
             registry.set_newest(made.model_name, find_alias(made.contestant), made.version)
     seconds = round(time.monotonic() - started, 2)
     facts = TrainingFacts(symbol, as_of.isoformat(), len(inputs.candles), versions, seconds)
+    new = sum(version.is_new for version in versions)
     _log.info(
         "trained symbol=%s as_of=%s candles=%d versions=%d new=%d seconds=%.1f",
-        symbol,
-        facts.as_of,
-        facts.candles,
-        len(versions),
-        sum(version.is_new for version in versions),
-        seconds,
-    )
+        symbol, facts.as_of, facts.candles, len(versions), new, seconds,
+    )  # fmt: skip
     return facts
 
 

@@ -131,7 +131,7 @@ def _read_weights(files: Mapping[str, bytes]) -> _Weights:
         weights = _Weights(tuple(content["names"]), int(content["horizon"]), **arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelRefusedError(f"{WEIGHTS_FILE} is missing or no weights: {error}") from error
-    width, levels = len(weights.centre), len(LEVELS)
+    width, levels = weights.centre.size, len(LEVELS)
     shapes = [getattr(weights, name).shape for name in _ARRAYS]
     is_finite = all(np.isfinite(array).all() for array in arrays.values())
     if shapes != [(width,), (width,), (levels, width), (levels,)] or not is_finite:
