@@ -83,8 +83,12 @@ fix: setup ## Format, and repair what the linter can
 docs: setup ## Write the generated pages anew
 	@$(BIN)/python docs/generate.py
 
-bench: setup ## Measure the platform beside its floors
+bench: setup ## Measure platform and contestants beside their floors and peers
 	@$(BIN)/python tests/bench/measure_ingestion.py
+	@$(BIN)/python tests/bench/measure_issuing.py
+	@$(UV) venv --quiet --allow-existing --python $(BIN)/python $(ENV_DIR)/bench
+	@$(UV) pip install --quiet --python $(ENV_DIR)/bench/bin/python -r tests/bench/requirements.txt
+	@$(BIN)/python tests/bench/measure_contestants.py
 	@$(BIN)/python tests/bench/measure_platform.py
 
 stand-in: setup ## Play Binance on this machine, also its errors [DATA= SERIES= ARGS=]
@@ -95,13 +99,14 @@ PINS := .ringside/lock-pins.txt
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
   --no-emit-index-url --no-emit-find-links pyproject.toml
 
-lock: python ## Resolve the three locks anew from pyproject.toml [ARGS=--upgrade]
+lock: python ## Resolve the four locks anew from pyproject.toml [ARGS=--upgrade]
 	@$(BOOTSTRAP) uv
 	$(COMPILE) --extra platform $(ARGS) --output-file requirements.txt
 	@mkdir -p $(dir $(PINS))
 	@sed -nE 's/^([a-zA-Z0-9._-]+==[^ ]+ ?(;.*[^\\ ])?) *\\?$$/\1/p' requirements.txt | grep -v '^gunicorn==' > $(PINS)
 	$(COMPILE) --extra serving --constraints $(PINS) --output-file serving/requirements.txt
 	$(COMPILE) --group dev --constraints $(PINS) --output-file tests/requirements.txt
+	$(COMPILE) --group bench --constraints $(PINS) --output-file tests/bench/requirements.txt
 
 CONTAINERS = PYTHONPATH=include $(PYTHON) -m ringside_containers
 

@@ -2,16 +2,20 @@
 
 **When.** As soon as `ingest_candles` has published candles; the asset's event says up to when.
 
-**What.** Every contestant that holds an alias forecasts every series and horizon from the last
-closed candle. A forecast is withheld, with the reason, where that candle or one it looks back to
-is missing. One issued too late is marked as late and never scored.
+**What.** Champion, challengers and baselines forecast every series and horizon from the last
+closed candle, a hundred series at once in one transaction, calibrated by the outcomes on the
+record. A forecast is withheld where that candle or too many before it are missing, or its model is
+refused; the reason goes on the record (`withheld_forecasts`). One issued too late is marked as late
+and never scored. By hand with `replay`, hours long past are marked as replayed.
+`score` follows: it scores what has come true, scores anew where a candle was revised, and brings
+the history of skill up to date.
 
 **A re-run** adds nothing: a forecast is recorded once and never changed.
 
 **When it fails:** docs/runbooks/candle-gap.md, docs/runbooks/registry-unavailable.md.
 """
 
-from airflow.sdk import dag
+from airflow.sdk import Param, dag
 
 from ringside_airflow import tasks
 from ringside_airflow.assets import CANDLES
@@ -22,7 +26,14 @@ from ringside_airflow.defaults import AS_OF_PARAM, HOUSE, Tag, as_of_from
     schedule=[CANDLES],
     tags=[Tag.FORECASTS],
     doc_md=__doc__,
-    params={"as_of": AS_OF_PARAM},
+    params={
+        "as_of": AS_OF_PARAM,
+        "replay": Param(
+            False,
+            type="boolean",
+            description="Mark the forecasts as replayed: for hours long past, on purpose.",
+        ),
+    },
     **HOUSE,
 )
 def issue_forecasts() -> None:

@@ -2,8 +2,9 @@
 
 **When.** Sundays at 01:20 UTC; by hand with the series and the market time of your choice.
 
-**What.** Per series, each on its own: fits all contestants for all horizons on the candles known
-at the run's time, registers them in MLflow and points the alias `challenger` at the newest
+**What.** Per series, each on its own: plants leak canaries and requires that they are flagged,
+chooses hyper-parameters, tries all contestants out on weeks they have not seen, fits them for all
+horizons on the candles known at the run's time, and registers them in MLflow, each under its alias
 (`train`); fetches those versions and verifies their checksums (`require_versions`); forecasts the
 weeks before, in as-of order, so that a verdict has rows to stand on (`record`); gives a title that
 nobody holds to the naive forecast and makes the service load it.
@@ -11,7 +12,7 @@ Training runs in a container, a pod or a local process, as `RINGSIDE_TRAINING_RU
 
 **A re-run** for the same time registers nothing twice and skips hours already on record.
 
-**When it fails:** docs/runbooks/training-failed.md.
+**When it fails:** docs/runbooks/training-failed.md, docs/runbooks/leak-canary.md.
 """
 
 from datetime import timedelta

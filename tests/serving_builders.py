@@ -16,7 +16,7 @@ from ringside.adapters.model_files import find_folder, write_model
 from ringside.core.candles import Candles, keep_closed, to_datetime
 from ringside.core.contestants import CONTESTANTS, Sample
 from ringside.core.features import FEATURE_NAMES, LOOKBACK, compute_features
-from ringside.core.manifest import Manifest, compute_checksums, hash_candles
+from ringside.core.manifest import Manifest, compute_checksums, hash_inputs
 from ringside.core.quantiles import LEVELS
 from ringside.core.titles import Title
 from ringside.errors import StoreUnavailableError
@@ -53,7 +53,7 @@ def fit_model(title: Title, contestant: str = "persistence", *, seed: int = 0):
         train_end=to_datetime(table.open_time[rows[-1]]),
         train_rows=len(rows),
         seed=seed,
-        data_hash=hash_candles(candles),
+        data_hash=hash_inputs(candles, {}),
         code_version="test",
         files=compute_checksums(files),
     )

@@ -28,6 +28,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+ledger = typer.Typer(no_args_is_help=True, help="The forecasts on the record.")
+app.add_typer(ledger, name="ledger")
+scores = typer.Typer(no_args_is_help=True, help="What is derived from the record.")
+app.add_typer(scores, name="scores")
+
 Series = Annotated[str, typer.Option("--series", help="Symbol, for example BTC/USDT.")]
 AsOf = Annotated[
     str,
@@ -94,14 +99,22 @@ def record(series: Series, as_of: AsOf) -> None:
     recording.record(Settings(), series, as_of=_parse_instant(as_of))
 
 
-@app.command("verify-ledger")
+@ledger.command("verify")
 def verify_ledger() -> None:
-    """Recompute the hash chain of every series' forecasts; fails naming the row that is wrong."""
+    """Recompute the hash chain of every series' forecasts; fails naming the first broken row."""
     from ringside.adapters.ledger_store import LedgerStore
 
-    ledger = LedgerStore(make_engine(Settings()))
-    for symbol in ledger.read_symbols():
-        _log.info("the ledger holds symbol=%s rows=%d", symbol, ledger.verify_chain(symbol))
+    store = LedgerStore(make_engine(Settings()))
+    for symbol in store.read_symbols():
+        _log.info("the ledger holds symbol=%s rows=%d", symbol, store.verify_chain(symbol))
+
+
+@scores.command("rebuild")
+def rebuild_scores(as_of: AsOf) -> None:
+    """Forget all scores and the history of skill, and make them anew from ledger and candles."""
+    from ringside.jobs import scoring
+
+    scoring.rebuild_scores(Settings(), as_of=_parse_instant(as_of))
 
 
 def _parse_instant(text: str) -> datetime:

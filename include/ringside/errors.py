@@ -15,6 +15,9 @@ RingsideError
     ├── CandleGapError            candles are missing inside a required window
     ├── AuditFailedError          audited rows were refused and are in quarantine
     ├── HistoryTooShortError      fewer candles than the job needs
+    ├── TrainingRefusedError      prices that never move, or an absurd loss
+    ├── CanaryMissedError         a leak planted in a training run was not flagged
+    ├── LeakFoundError            a real feature or target has seen the future
     ├── ModelRefusedError         a model's checksum, manifest or forecasts are wrong
     ├── SourceMismatchError       the stores were filled from another source
     ├── TitleError                a title has no champion, or an impossible one was named
@@ -102,6 +105,27 @@ class AuditFailedError(PermanentError):
 
 class HistoryTooShortError(PermanentError):
     """Fewer candles are published than the job needs; the message says how many."""
+
+
+class TrainingRefusedError(PermanentError):
+    """What was trained on, or what came of it, is not sane: prices that never move, absurd losses.
+
+    See docs/runbooks/training-failed.md.
+    """
+
+
+class CanaryMissedError(PermanentError):
+    """A leak planted in a training run was not flagged, so the run proves nothing.
+
+    See docs/runbooks/leak-canary.md.
+    """
+
+
+class LeakFoundError(PermanentError):
+    """A feature or the target of a training run has seen the future; nothing was registered.
+
+    See docs/runbooks/leak-canary.md.
+    """
 
 
 class ModelRefusedError(PermanentError):

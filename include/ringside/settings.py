@@ -106,6 +106,11 @@ class Settings(BaseSettings):
         description="Image of the training container or pod: a tag, a digest or an id; never"
         " `latest`. An engine is never asked to pull it, a cluster does where it lacks it.",
     )
+    image_id: str = Field(
+        "",
+        description="Id of the container image a process runs in, told by whoever starts it; goes"
+        " on the record of a training.",
+    )
     training_network: str = Field(
         "", description="Docker network of the training container; empty: the engine's own."
     )

@@ -127,16 +127,18 @@ def issue(params: Params = None, dag_run: Run = None, ti: Instance = None) -> No
 
     settings = task_settings()
     as_of = begin_run(settings, params=params, dag_run=dag_run, ti=ti)
-    issuing.issue_forecasts(settings, as_of=as_of, issued_at=read_market_now(settings))
+    issuing.issue_forecasts(
+        settings, as_of=as_of, issued_at=read_market_now(settings), is_replay=params["replay"]
+    )
 
 
 @task
 @no_retry_when_permanent
 def score(as_of: str) -> None:
-    """Score the forecasts whose hour has passed."""
-    from ringside.jobs import issuing
+    """Score the forecasts whose hour has passed, anew where a candle was revised."""
+    from ringside.jobs import scoring
 
-    issuing.score_matured(task_settings(), as_of=parse_instant(as_of))
+    scoring.score_matured(task_settings(), as_of=parse_instant(as_of))
 
 
 # ---- train_challenger
@@ -164,9 +166,9 @@ def require_versions(symbol: str, as_of: str) -> None:
 @no_retry_when_permanent
 def crown_first_champion(symbol: str, as_of: str, dag_run: Run = None) -> list[int]:
     """Give the titles that nobody holds to the naive forecast; return their horizons."""
-    from ringside.jobs import training
+    from ringside.jobs import crowning
 
-    facts = training.crown_first_champion(
+    facts = crowning.crown_first_champion(
         task_settings(), symbol, as_of=parse_instant(as_of), promoted_by=name_starter(dag_run)
     )
     return list(facts.crowned)

@@ -14,6 +14,9 @@ from requests.exceptions import ReadTimeout
 
 from ringside_airflow.training_work import MEMORY, Work
 
+IMAGE_VARIABLE = "RINGSIDE_IMAGE_ID"
+"""Tells the process which image it runs in; it puts that on the record of a training."""
+
 ROLE_LABEL = "ringside.role=training"
 STOP_WAIT_S = 3
 """Less than the 5 s that Airflow gives a task to end before it kills it outright."""
@@ -61,7 +64,7 @@ class TrainingContainer:
             image=image_id,
             command=work.command,
             name=name_container(work.owner),
-            environment=dict(work.environment),
+            environment={**work.environment, IMAGE_VARIABLE: image_id},
             labels=label(work.owner),
             host_config=host,
             stdin_open=True,

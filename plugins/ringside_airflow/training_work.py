@@ -14,6 +14,7 @@ _FOLDERS = {"HOME": MEMORY, "MPLCONFIGDIR": MEMORY, "RINGSIDE_STATE_DIR": f"{MEM
 _OF_THIS_MACHINE = {
     "database_url",
     "docker_url",
+    "image_id",
     "project",
     "reload_token",
     "serving_runner",

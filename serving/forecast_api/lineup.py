@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from forecast_api.last_good import LastGood
-from ringside.core.titles import BASELINES, CHAMPION, PREVIOUS_CHAMPION, Title, baseline_alias
+from ringside.core.titles import BASELINES, CHAMPION, PREVIOUS_CHAMPION, Title, find_alias
 from ringside.errors import ModelRefusedError, RegistryUnavailableError
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ BASELINE = "baseline"
 REGISTRY_DOWN = "the registry did not answer"
 REGISTRY_UNUSABLE = "the registry gave an answer that cannot be used"
 NO_CHAMPION = "the registry names no champion"
-_BASELINE_ALIASES = tuple(baseline_alias(name) for name in reversed(BASELINES))
+_BASELINE_ALIASES = tuple(find_alias(name) for name in reversed(BASELINES))
 """The band that follows volatility first."""
 
 

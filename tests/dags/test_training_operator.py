@@ -158,6 +158,7 @@ def test_container_is_bounded_removed_and_gets_the_same_command(monkeypatch, tas
         "OMP_NUM_THREADS=1",
         "OMP_WAIT_POLICY=PASSIVE",
         "RINGSIDE_HORIZONS=1,6",
+        "RINGSIDE_IMAGE_ID=sha256:1",
         "RINGSIDE_SEED=4",
         "RINGSIDE_STATE_DIR=/tmp/ringside",
     ]

@@ -107,12 +107,21 @@ def _to_forecast(row: Row) -> dict:
         **dict(zip(names, BAND.tolist(), strict=True)),
         "prev_hash": "",
         "row_hash": "",
+        "hash_form": 2,
     }
 
 
 def _to_score(row: Row, key: int) -> dict:
     return {
         "forecast_id": key,
+        "symbol": row.symbol,
+        "horizon": row.horizon,
+        "contestant": row.contestant,
+        "model_version": row.model_version,
+        "is_live": row.kind == "live",
+        "target_time": row.target_time,
+        "target_close": row.anchor_close * float(np.exp(row.realised)),
+        "quantiles_below": int((row.realised > BAND).sum()),
         "realised_return": row.realised,
         "loss": row.loss * 0.01,
         "scaled_loss": row.loss,

@@ -80,7 +80,7 @@ def test_forecasts_are_append_only(settings, change):
     row = {
         "symbol": "BTC/USDT", "horizon": 1, "contestant": "persistence", "model_version": 1,
         "as_of": START, "target_time": START, "issued_at": START, "kind": "live",
-        "prev_hash": "", "row_hash": "", **numbers,
+        "prev_hash": "", "row_hash": "", "hash_form": 2, **numbers,
     }  # fmt: skip
     engine = make_engine(settings)
     with transaction(engine) as connection:

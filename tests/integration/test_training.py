@@ -4,33 +4,37 @@ import subprocess
 import sys
 from datetime import timedelta
 
+import httpx
 import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from builders import START, make_candles, make_predictable_returns
 from model_builders import publish_candles
 from ringside.adapters.database import make_engine
 from ringside.adapters.ledger_store import LedgerStore
+from ringside.adapters.model_files import load_contestant
 from ringside.adapters.registry import Registry
 from ringside.adapters.tables import forecasts, scores
 from ringside.adapters.title_store import TitleStore
 from ringside.cli import main
 from ringside.core.titles import Title
 from ringside.errors import (
+    CanaryMissedError,
     HistoryTooShortError,
     ModelRefusedError,
     RegistryUnavailableError,
     TitleError,
 )
+from ringside.jobs.crowning import crown_first_champion
 from ringside.jobs.recording import record
-from ringside.jobs.training import crown_first_champion, require_versions, train
+from ringside.jobs.training import require_versions, train
 
 pytestmark = pytest.mark.integration
 
 COUNT = 1600
 AS_OF = START + timedelta(hours=COUNT, minutes=7)
-BY_BASELINE = {"persistence", "persistence-ewma"}
+BY_NAME = {"persistence", "persistence-ewma", "linear"}
 
 
 @pytest.fixture
@@ -58,9 +62,10 @@ def test_every_contestant_is_registered_under_its_alias(trained):
         ("persistence", True),
         ("persistence_ewma", True),
         ("xgboost", True),
+        ("linear", True),
     ]
     for horizon in trained.horizons:
-        assert read_versions(trained, horizon).keys() == BY_BASELINE | {"challenger"}
+        assert read_versions(trained, horizon).keys() == BY_NAME | {"challenger"}
 
 
 def test_training_twice_registers_once(trained):
@@ -124,7 +129,7 @@ def test_record_covers_each_hour_once_in_order_and_is_scored(trained):
     again = record(trained, symbol, as_of=AS_OF)
 
     hours = 2 * 7 * 24
-    assert (facts.forecasts, facts.fits, again.forecasts, again.fits) == (hours * 6, 12, 0, 0)
+    assert (facts.forecasts, facts.fits, again.forecasts, again.fits) == (hours * 8, 16, 0, 0)
     with engine.connect() as connection:
         in_order = list(connection.execute(select(forecasts.c.as_of).order_by(forecasts.c.id)))
         kinds = list(connection.execute(select(forecasts.c.kind).distinct()).scalars())
@@ -132,7 +137,7 @@ def test_record_covers_each_hour_once_in_order_and_is_scored(trained):
     assert in_order == sorted(in_order)
     assert kinds == ["replayed"]
     # the last 5 hours of horizon 6 have not come true
-    assert scored == facts.scored == facts.forecasts - 5 * 3
+    assert scored == facts.scored == facts.forecasts - 5 * 4
     assert LedgerStore(engine).verify_chain(symbol) == facts.forecasts
 
 
@@ -186,7 +191,7 @@ def test_train_command_trains_and_says_so(trained, environment):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "versions=3 new=3" in done.stdout
+    assert "versions=4 new=4" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -204,6 +209,80 @@ def test_exit_code_says_whether_to_retry(trained, environment, variable, value, 
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == exit_code
+
+
+def test_two_processes_make_the_same_bytes_of_the_same_candles(trained, environment, tmp_path):
+    """A model's bytes depend on nothing but its inputs: not on the process, nor the name."""
+    symbols = (trained.series[0], f"U{trained.series[0]}")
+    candles = make_candles(
+        COUNT, symbol=symbols[1], returns=make_predictable_returns(COUNT, seed=3)
+    )
+    publish_candles(make_engine(trained), candles)
+    files = []
+    for symbol in symbols:
+        command = ["train", "--series", symbol, "--as-of", AS_OF.isoformat()]
+        subprocess.run([sys.executable, "-m", "ringside.cli", *command], check=True)
+        name = Title(symbol, 1).model_name
+        with Registry(trained.mlflow_url) as registry:
+            versions = registry.find_aliases(name)
+            folders = {a: registry.download(name, v, tmp_path) for a, v in versions.items()}
+        files.append({a: load_contestant(f).manifest.files for a, f in folders.items()})
+    assert files[0] == files[1]
+    assert len(files[0]) == 4
+
+
+def test_run_in_mlflow_tells_what_was_fitted_on_what_and_how_well(trained):
+    settings = trained.model_copy(update={"horizons": (1,), "image_id": "sha256:abc"})
+    made = {m.contestant: m for m in train(settings, settings.series[0], as_of=AS_OF).versions}
+    with Registry(settings.mlflow_url) as registry:
+        source = registry.read_version(made["xgboost"].model_name, made["xgboost"].version).source
+    run_id = source.split("/")[-3]
+    ask = httpx.Client(base_url=f"{settings.mlflow_url}/api/2.0", trust_env=False)
+    data = ask.get("/mlflow/runs/get", params={"run_id": run_id}).json()["run"]["data"]
+    params = {one["key"]: one["value"] for one in data["params"]}
+    metrics = {one["key"]: one["value"] for one in data["metrics"]}
+    listed = ask.get("/mlflow/artifacts/list", params={"run_id": run_id}).json()["files"]
+    picture = ask.get(f"/mlflow-artifacts/artifacts/{source.split(':/')[1][:-6]}/importances.png")
+    ask.close()
+
+    assert params["image_id"] == "sha256:abc"
+    assert len(params["code_hash"]) == len(params["data_hash"]) == 64
+    assert params["features"].split(", ")[0] == "return_1h"
+    assert {"params.rounds", "params.leaf_share", "train_start", "train_end"} <= params.keys()
+    assert {
+        "oos_scaled_loss", "oos_skill_persistence", "oos_skill_persistence_ewma",
+        "oos_inside_90_frac", "oos_seed_spread", "oos_scaled_loss_seed_3", "canary_planted_skill",
+    } <= metrics.keys()  # fmt: skip
+    assert metrics["oos_skill_persistence_ewma"] > 0.1, "momentum is planted in these candles"
+    assert {one["path"] for one in listed} == {"importances.png", "model"}
+    assert picture.content.startswith(b"\x89PNG")
+
+
+def test_canary_that_is_missed_registers_nothing(trained, monkeypatch):
+    monkeypatch.setattr("ringside.core.canaries.PLAUSIBLE_SKILL", 0.99)
+    with pytest.raises(CanaryMissedError, match="was not flagged"):
+        train(trained, trained.series[0], as_of=AS_OF)
+    assert read_versions(trained) == {}
+
+
+def test_ledger_is_verified_and_scores_are_rebuilt_by_command(trained, environment):
+    symbol = trained.series[0]
+    settings = trained.model_copy(update={"horizons": (1,), "record_weeks": 1, "train_days": 20})
+    record(settings, symbol, as_of=AS_OF)
+    environment.setenv("RINGSIDE_SERIES", symbol)
+    command = [sys.executable, "-m", "ringside.cli"]
+    run = {"capture_output": True, "text": True, "check": False}
+    rebuilt = subprocess.run([*command, "scores", "rebuild", "--as-of", AS_OF.isoformat()], **run)
+    verified = subprocess.run([*command, "ledger", "verify"], **run)
+    assert f"rebuilt symbol={symbol} scores={7 * 24 * 4}" in rebuilt.stdout
+    assert f"the ledger holds symbol={symbol} rows={7 * 24 * 4}" in verified.stdout
+
+    with make_engine(trained).begin() as connection:
+        connection.execute(text("ALTER TABLE forecasts DISABLE TRIGGER forecasts_are_append_only"))
+        connection.execute(text("UPDATE forecasts SET q95 = 9 WHERE id = 100"))
+    broken = subprocess.run([*command, "ledger", "verify"], **run)
+    assert broken.returncode == 65
+    assert f"LedgerError: the ledger of {symbol} does not hold at row 100 " in broken.stdout
 
 
 def test_training_is_believed_only_when_the_registry_holds_every_version(trained):

@@ -1,83 +1,107 @@
 """Features: blind to the future, the same for one row and a year, true to their definitions."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from builders import make_candles
-from ringside.core.candles import Candles
+from feature_checks import (
+    COUNT,
+    INSTANTS,
+    Auxiliary,
+    is_blind,
+    keeps_its_look_back,
+    make_auxiliary,
+    make_market,
+)
+from ringside.core.candles import HOUR, Candles
 from ringside.core.features import (
     FEATURE_NAMES,
     FEATURES,
-    LOOKBACK,
-    WARM_UP,
+    Feature,
     compute_features,
-    season_weights,
+    explain_unusable,
+    find_look_back,
+    find_names,
 )
+from ringside.core.hours import LOOKBACK, WARM_UP, Hours, put_on_grid, season_weights
+from ringside.core.known_values import KnownValues
 from ringside.core.targets import forward_log_return
 
-COUNT = LOOKBACK + 400
-ROW = LOOKBACK + 200
+every_feature = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 
 
 @pytest.fixture(scope="module")
 def candles() -> Candles:
-    """Random candles with an outage and a flat hour without volume."""
-    made = make_candles(COUNT, seed=11)
-    flat = {name: getattr(made, name).copy() for name in ("open", "high", "low", "volume")}
-    for name in ("open", "high", "low"):
-        flat[name][ROW - 50] = made.close[ROW - 50]
-    flat["volume"][ROW - 50] = 0.0
-    keep = np.ones(COUNT, dtype=bool)
-    keep[ROW - 130 : ROW - 125] = False
-    return replace(made, **flat).take(keep)
+    return make_market()
 
 
-def change(candles: Candles, rows: np.ndarray) -> Candles:
-    """Make every number of the rows another one."""
-    numbers = [f.name for f in fields(candles) if f.name not in ("symbol", "open_time")]
-    columns = {name: getattr(candles, name).copy() for name in numbers}
-    for column in columns.values():
-        column[rows] = column[rows] * np.linspace(2, 9, rows.sum()) + 1
-    return replace(candles, **columns)
+@pytest.fixture(scope="module")
+def auxiliary(candles) -> Auxiliary:
+    return make_auxiliary(candles)
 
 
-@pytest.mark.parametrize("name", FEATURE_NAMES)
-def test_feature_is_blind_to_the_future(candles, name):
-    as_of = candles.open_time[0] + ROW * np.timedelta64(1, "h")
-    tampered = change(candles, candles.open_time > as_of)
-    column = FEATURE_NAMES.index(name)
-    original, changed = (compute_features(c).values[: ROW + 1, column] for c in (candles, tampered))
-    np.testing.assert_array_equal(original, changed)
+@every_feature
+def test_feature_is_blind_to_the_future(feature, candles, auxiliary):
+    assert is_blind(feature, candles, auxiliary)
 
 
-@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-def test_feature_looks_no_further_back_than_it_declares(candles, feature):
-    as_of = candles.open_time[0] + ROW * np.timedelta64(1, "h")
-    oldest = as_of - (feature.look_back - 1) * np.timedelta64(1, "h")
-    tampered = change(candles, candles.open_time < oldest)
-    column = FEATURE_NAMES.index(feature.name)
+@every_feature
+def test_feature_needs_no_more_than_its_look_back(feature, candles, auxiliary):
     assert feature.look_back <= LOOKBACK
-    assert (
-        compute_features(candles).values[ROW, column]
-        == (compute_features(tampered).values[ROW, column])
+    assert keeps_its_look_back(feature, candles, auxiliary)
+
+
+@every_feature
+def test_feature_says_something_at_the_hours_of_these_tests(feature, candles, auxiliary):
+    """Two columns of nothing but NaN would be equal as well."""
+    values = compute_features(candles, auxiliary=auxiliary, names=[feature.name]).values[:, 0]
+    assert np.isfinite(values[list(INSTANTS)]).all()
+    assert len(np.unique(values[INSTANTS[0] :])) > 1
+
+
+def _without_shift(hours: Hours) -> np.ndarray:
+    """The hour to come instead of the one that closed."""
+    return hours.last(np.append(hours.log_return[1:], np.nan))
+
+
+def _joined_by_date(hours: Hours) -> np.ndarray:
+    known = hours.auxiliary["ndx"]
+    by_date = KnownValues(
+        known.known_at.astype("datetime64[D]").astype("datetime64[s]"), known.value
     )
+    return replace(hours, auxiliary={"ndx": by_date}).join("ndx").value
 
 
-@pytest.mark.parametrize("back", [0, 1, 70, 124])
-def test_one_row_from_the_look_back_equals_the_row_of_all_hours_to_the_last_bit(candles, back):
-    end = ROW - back + 1
-    whole = compute_features(candles)
-    until = candles.take(candles.open_time < candles.open_time[0] + end * np.timedelta64(1, "h"))
-    served = compute_features(until.take(slice(-LOOKBACK, None)), rows=1)
+def _scaled_over_all_rows(hours: Hours) -> np.ndarray:
+    column = hours.last(hours.log_return)
+    return (column - np.nanmean(column)) / np.nanstd(column)
 
-    np.testing.assert_array_equal(served.values[0], whole.values[end - 1])
-    assert served.sigma[0] == whole.sigma[end - 1]
-    assert (served.open_time[0], served.close[0]) == (
-        whole.open_time[end - 1],
-        whole.close[end - 1],
-    )
+
+@pytest.mark.parametrize("compute", [_without_shift, _joined_by_date, _scaled_over_all_rows])
+def test_sabotaged_feature_is_caught_looking_ahead(compute, candles, auxiliary):
+    assert not is_blind(Feature("planted", LOOKBACK, compute), candles, auxiliary)
+
+
+def test_registered_feature_whose_average_runs_an_hour_ahead_is_caught(
+    candles, auxiliary, monkeypatch
+):
+    honest = Hours.weigh
+
+    def ahead(hours: Hours, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return honest(hours, np.append(values[1:], np.nan), weights)
+
+    monkeypatch.setattr(Hours, "weigh", ahead)
+    leaky = [feature.name for feature in FEATURES if not is_blind(feature, candles, auxiliary)]
+    assert {"return_1h", "volatility_24h", "range_1h", "season_1h", "downside_48h"} <= set(leaky)
+
+
+def test_feature_that_looks_further_back_than_it_says_is_caught(candles, auxiliary):
+    for feature in FEATURES:
+        if feature.look_back == LOOKBACK:
+            short = replace(feature, look_back=WARM_UP)
+            assert not keeps_its_look_back(short, candles, auxiliary), feature.name
 
 
 def test_sigma_is_the_weighted_mean_of_three_averages():
@@ -112,6 +136,11 @@ def test_features_mean_what_they_are_called():
         "range_24h": ranges[-24:].mean() / sigma,
         "volume_4h": np.log1p(candles.volume[-4:].mean() / usual_volume),
         "season_1h": np.sqrt((returns[-24::-24][:30] ** 2).mean() / (returns[-720:] ** 2).mean()),
+        "range_season_6h": np.mean(
+            [ranges[-24 * day + step] for day in range(1, 31) for step in range(6)]
+        )
+        / ranges[-720:].mean(),
+        "week_season_1h": ranges[-168::-168][:4].mean() / ranges[-720:].mean(),
         "close_place": (candles.close[-1] - candles.low[-1]) / (candles.high[-1] - candles.low[-1]),
         "hour_of_day": closed.hour,
         "day_of_week": closed.weekday(),
@@ -127,10 +156,10 @@ def test_season_looks_at_the_hours_of_day_that_come_next():
 
 def test_hours_beside_a_gap_are_unusable_and_heal(candles):
     usable = compute_features(candles).is_usable
-    gap = slice(ROW - 130, ROW - 125)
+    gap = slice(COUNT - 330, COUNT - 325)
     assert not usable[gap].any()
-    assert not usable[ROW - 125]
-    assert usable[ROW - 115 :].all()
+    assert not usable[COUNT - 325]
+    assert usable[COUNT - 315 :].all()
 
 
 def test_rows_are_usable_once_warm():
@@ -159,6 +188,102 @@ def test_unsorted_or_repeated_candles_are_refused(rows):
 def test_no_candles_are_refused():
     with pytest.raises(ValueError, match="no candles of BTC/USDT"):
         compute_features(make_candles(3).take(slice(0, 0)))
+
+
+def test_auxiliary_columns_come_with_their_series_only(candles, auxiliary):
+    assert compute_features(candles, rows=1).names == FEATURE_NAMES
+    only_vix = compute_features(candles, rows=1, auxiliary={"vix": auxiliary["vix"]}).names
+    assert only_vix == find_names(["vix"])
+    assert set(only_vix) - set(FEATURE_NAMES) == {
+        "vix_level",
+        "vix_change_24h",
+        "vix_change_120h",
+        "vix_age_h",
+    }
+
+
+def test_auxiliary_columns_mean_what_they_are_called(candles, auxiliary):
+    table = compute_features(candles, rows=1, auxiliary=auxiliary)
+    value = dict(zip(table.names, table.values[0], strict=True))
+    as_of, known = candles.close_time[-1], auxiliary["vix"]
+
+    def newest(at):
+        return max(i for i in range(len(known.value)) if known.known_at[i] <= at)
+
+    now, before = newest(as_of), newest(as_of - 24 * HOUR)
+    assert value["vix_level"] == pytest.approx(np.log(known.value[now]))
+    assert value["vix_change_24h"] == pytest.approx(np.log(known.value[now] / known.value[before]))
+    assert value["vix_age_h"] == (as_of - known.known_at[now]) / np.timedelta64(1, "h")
+
+
+def test_old_auxiliary_value_is_nan_and_leaves_the_row_usable(candles, auxiliary):
+    vix = auxiliary["vix"]
+    keep = vix.known_at < candles.close_time[-1] - 111 * HOUR
+    old = KnownValues(vix.known_at[keep], vix.value[keep])
+    table = compute_features(candles, rows=1, auxiliary={"vix": old})
+    assert np.isnan(table.values[0, [name.startswith("vix") for name in table.names]]).all()
+    assert table.is_usable.all()
+
+
+def test_unknown_column_and_absent_series_are_refused(candles):
+    with pytest.raises(ValueError, match="no such feature: crystal_ball"):
+        compute_features(candles, names=["crystal_ball"])
+    with pytest.raises(ValueError, match="no such feature"):
+        find_look_back(["crystal_ball"])
+    with pytest.raises(ValueError, match="columns of gold, vix are asked for"):
+        compute_features(candles, names=["vix_level", "gold_age_h", "return_1h"])
+
+
+@pytest.mark.parametrize("column", ["high", "low", "close", "volume"])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -1.0])
+def test_candle_with_an_impossible_number_counts_as_missing(column, number):
+    made = make_candles(LOOKBACK)
+    broken = getattr(made, column).copy()
+    broken[-30] = number
+    table = compute_features(replace(made, **{column: broken}))
+    without = compute_features(made.take(np.arange(LOOKBACK) != LOOKBACK - 30))
+    np.testing.assert_array_equal(table.values, without.values)
+    assert not table.is_usable[-30]
+    assert table.is_usable[-1]
+
+
+def _break_last(candles: Candles) -> Candles:
+    close = candles.close.copy()
+    close[-1] = np.inf
+    return replace(candles, close=close)
+
+
+def _freeze(candles: Candles) -> Candles:
+    still = np.full(len(candles), 100.0)
+    return replace(candles, open=still, high=still, low=still, close=still)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda made: made, ""),
+        (lambda made: made.take(slice(0, 0)), "BTC/USDT has no closed candle"),
+        (lambda made: made.take(slice(-50, None)), "50 candles are too little history"),
+        (_break_last, "the last candle holds a number that is not finite"),
+        (_freeze, "the price has not moved in 721 hours"),
+        (
+            lambda made: made.take(np.arange(LOOKBACK) % (LOOKBACK - 1) % 700 < 2),
+            "of the last 721 hours have no sound candle",
+        ),
+    ],
+)
+def test_reason_why_nothing_can_be_forecast_is_named(spoil, reason):
+    found = explain_unusable(spoil(make_candles(LOOKBACK)))
+    assert reason in found
+    assert bool(found) == bool(reason)
+
+
+def test_short_average_of_few_rows_is_that_of_all(candles):
+    """More rows are asked for than there are candles: the past is padded, not wrapped."""
+    few = candles.take(slice(0, 3))
+    hours = put_on_grid(few, rows=3, auxiliary={})
+    mean = hours.weigh(few.close, np.full(5, 0.2))
+    np.testing.assert_allclose(mean, [few.close[0], few.close[:2].mean(), few.close.mean()])
 
 
 @pytest.mark.parametrize("horizon", [1, 6])

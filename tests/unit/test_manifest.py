@@ -12,8 +12,9 @@ from builders import make_candles
 from model_builders import AS_OF, make_fitted, make_forecast
 from ringside.adapters.model_files import load_contestant, place_files, write_model
 from ringside.core.forecasts import FIRST_HASH, chain_forecasts, find_kind, hash_forecast
-from ringside.core.manifest import hash_candles, read_manifest, require_fit_before
-from ringside.core.titles import ALIASES, Title
+from ringside.core.known_values import KnownValues
+from ringside.core.manifest import hash_inputs, read_manifest, require_fit_before
+from ringside.core.titles import Title, find_alias
 from ringside.errors import ModelRefusedError
 
 
@@ -79,7 +80,7 @@ def test_damaged_folder_is_refused(folder, damage, reason):
         ("contestant", "oracle", "no contestant is called 'oracle'"),
         ("feature_names", ["tomorrow"], "other features"),
         ("levels", [0.1, 0.5, 0.9], "other features"),
-        ("format", 2, "not valid"),
+        ("format", 3, "not valid"),
         ("pickle", "yes", "not valid"),
         ("as_of", "2025-01-01T00:00:00", "not valid"),
     ],
@@ -132,13 +133,13 @@ def test_fit_is_named_by_who_when_and_seed():
 
 def test_data_hash_changes_with_any_number():
     candles = make_candles(50)
-    hashes = {hash_candles(candles), hash_candles(replace(candles, symbol="ETH/USDT"))}
+    hashes = {hash_inputs(candles, {}), hash_inputs(replace(candles, symbol="ETH/USDT"), {})}
     for name in ("open", "high", "low", "close", "volume"):
         column = getattr(candles, name).copy()
         column[20] = np.nextafter(column[20], np.inf)
-        hashes.add(hash_candles(replace(candles, **{name: column})))
+        hashes.add(hash_inputs(replace(candles, **{name: column}), {}))
     assert len(hashes) == 7
-    assert hash_candles(candles) == hash_candles(make_candles(50))
+    assert hash_inputs(candles, {}) == hash_inputs(make_candles(50), {})
 
 
 def test_model_from_the_future_is_refused():
@@ -150,7 +151,34 @@ def test_model_from_the_future_is_refused():
 
 def test_title_names_its_model():
     assert Title("BTC/USDT", 24).model_name == "ringside.BTCUSDT.h24"
-    assert ALIASES[3:] == ("persistence", "persistence-ewma")
+
+
+def test_every_contestant_has_an_alias_of_its_own():
+    assert [find_alias(name) for name in ("persistence_ewma", "linear", "xgboost")] == [
+        "persistence-ewma",
+        "linear",
+        "challenger",
+    ]
+
+
+def test_manifest_written_before_params_were_known_still_reads():
+    manifest, _ = make_fitted()
+    content = json.loads(manifest.to_bytes()) | {"format": 1}
+    for name in ("params", "code_hash", "image_id"):
+        del content[name]
+    old = read_manifest(json.dumps(content).encode())
+    assert (old.params, old.code_hash, old.image_id) == ({}, "", "")
+
+
+def test_data_hash_changes_with_any_auxiliary_number():
+    candles = make_candles(50)
+    at = candles.close_time[:3]
+    known = {"vix": KnownValues(at, np.array([1.0, 2.0, 3.0]))}
+    later = {"vix": KnownValues(at + np.timedelta64(1, "s"), np.array([1.0, 2.0, 3.0]))}
+    other = {"vix": KnownValues(at, np.array([1.0, 2.0, np.nextafter(3.0, 4)]))}
+    renamed = {"ndx": known["vix"]}
+    hashes = {hash_inputs(candles, one) for one in ({}, known, later, other, renamed)}
+    assert len(hashes) == 5
 
 
 def test_hash_of_a_forecast_changes_with_every_field():
@@ -169,21 +197,42 @@ def test_hash_of_a_forecast_changes_with_every_field():
             {"quantiles": (*original.quantiles[:i], 0.5, *original.quantiles[i + 1 :])}
             for i in range(5)
         ),
+        *({"shifts": tuple(0.1 * (i == place) for i in range(5))} for place in range(5)),
+        {"input_ages": {"candles": 1.0}},
+        {"input_ages": {"candles": None}},
+        {"input_ages": {"vix": 1.0}},
+        {"hash_form": 1},
     ]
     hashes = {hash_forecast(replace(original, **change), FIRST_HASH) for change in changes}
     hashes |= {hash_forecast(original, FIRST_HASH), hash_forecast(original, "1" * 64)}
     assert len(hashes) == len(changes) + 2
 
 
-def test_key_names_a_row_among_those_of_its_symbol():
+def test_key_names_a_row_of_the_ledger():
     forecast = make_forecast(horizon=6)
-    assert forecast.key == (6, "persistence", 1, AS_OF)
+    assert forecast.key == ("BTC/USDT", 6, "persistence", 1, AS_OF)
     assert forecast.target_time == AS_OF + timedelta(hours=6)
+
+
+def test_unknown_form_has_no_hash():
+    with pytest.raises(ValueError, match="no hash form 3"):
+        hash_forecast(make_forecast(hash_form=3), FIRST_HASH)
+
+
+def test_each_symbol_continues_its_own_chain():
+    rows = [make_forecast(symbol=symbol) for symbol in ("A/B", "C/D", "A/B", "C/D")]
+    chained = chain_forecasts(rows, {"A/B": "1" * 64})
+    assert [link.prev_hash for link in chained] == [
+        "1" * 64,
+        FIRST_HASH,
+        chained[0].row_hash,
+        chained[1].row_hash,
+    ]
 
 
 def test_each_link_carries_the_hash_before_it():
     rows = [make_forecast(horizon=horizon) for horizon in (1, 6, 24)]
-    chained = chain_forecasts(rows, FIRST_HASH)
+    chained = chain_forecasts(rows, {})
     assert [link.forecast for link in chained] == rows
     assert [link.prev_hash for link in chained] == [FIRST_HASH, *(c.row_hash for c in chained[:2])]
 

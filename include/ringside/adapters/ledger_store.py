@@ -1,79 +1,79 @@
-"""The ledger of forecasts in PostgreSQL, appended to and chained by hash, and its scores."""
+"""The ledger of forecasts in PostgreSQL: appended to, chained by hash, never changed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, func, select, text
+from sqlalchemy import Connection, Engine, RowMapping, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from ringside.adapters.database import transaction
-from ringside.adapters.tables import forecasts, scores
+from ringside.adapters.database import lock, read_query, transaction
+from ringside.adapters.tables import forecasts, withheld_forecasts
 from ringside.core.forecasts import (
     FIRST_HASH,
+    HASH_FORMS,
+    NO_SHIFTS,
     REPLAYED_VERSION,
     ChainedForecast,
     Forecast,
+    Withheld,
     chain_forecasts,
     hash_forecast,
 )
 from ringside.errors import LedgerError
 
-_MATURED = Path(__file__).resolve().parent.parent / "sql" / "read_matured_forecasts.sql"
 _QUANTILES = ("q05", "q25", "q50", "q75", "q95")
 _VERIFIED_AT_ONCE = 5_000
 
 
-@dataclass(frozen=True)
-class MaturedForecast:
-    """A forecast that may be scored, and the close (quote currency) it was to foresee."""
-
-    id: int
-    forecast: Forecast
-    target_close: float
-
-
-@dataclass(frozen=True)
-class Score:
-    """How one forecast did; losses and errors are log returns, `scaled_loss` is unitless."""
-
-    forecast_id: int
-    realised_return: float
-    loss: float
-    scaled_loss: float
-    abs_error: float
-    is_inside_50: bool
-    is_inside_90: bool
-    scored_at: datetime
-
-
 class LedgerStore:
-    """Reads and writes `forecasts` and `scores`."""
+    """Reads and appends to `forecasts` and `withheld_forecasts`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def append(self, symbol: str, rows: Sequence[Forecast]) -> int:
-        """Add forecasts of one symbol in the order given; those on the record already are left.
+    def append(
+        self, rows: Sequence[Forecast], withheld: Sequence[Withheld] = (), *, withheld_at: datetime
+    ) -> int:
+        """Add forecasts in the order given, and those withheld, in one transaction.
+
+        What is on the record already is left as it is.
+
+        Args:
+            rows: Forecasts of any symbols; each symbol has a chain of its own.
+            withheld: Forecasts that were not issued, with the reasons.
+            withheld_at: When that was; aware.
 
         Returns:
-            How many were added.
+            How many forecasts were added.
         """
-        if not rows:
+        if not rows and not withheld:
             return 0
-        if any(row.symbol != symbol for row in rows):
-            raise ValueError(f"forecasts of another symbol than {symbol} cannot join its chain")
+        symbols = sorted({row.symbol for row in rows})
         with transaction(self._engine) as connection:
             # one writer at a time per symbol, or two rows would follow the same one
-            name = f"ringside.forecasts.{symbol}"
-            connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
-            known = _read_keys(connection, symbol, rows)
+            lock(connection, "forecasts", symbols)
+            known = _read_keys(connection, symbols, rows)
             new = [row for row in rows if row.key not in known]
-            chained = chain_forecasts(new, _read_last_hash(connection, symbol))
+            last = _read_last_hashes(connection, symbols)
+            chained = chain_forecasts(new, last)
             if chained:
                 connection.execute(insert(forecasts), [_to_row(link) for link in chained])
+            if withheld:
+                values = [{**vars(one), "withheld_at": withheld_at} for one in withheld]
+                connection.execute(insert(withheld_forecasts).on_conflict_do_nothing(), values)
         return len(chained)
+
+    def read_withheld(self, symbol: str, *, start: datetime, end: datetime) -> list[Withheld]:
+        """Read what was withheld of a symbol with `as_of` in [start, end), oldest first."""
+        table = withheld_forecasts.c
+        query = (
+            select(*(column for column in table if column.name != "withheld_at"))
+            .where(table.symbol == symbol, table.as_of >= start, table.as_of < end)
+            .order_by(table.as_of, table.horizon, table.contestant, table.model_version)
+        )
+        with transaction(self._engine) as connection:
+            return [Withheld(**row._mapping) for row in connection.execute(query)]
 
     def read_replayed(
         self, symbol: str, horizon: int, contestant: str, *, start: datetime, end: datetime
@@ -99,23 +99,6 @@ class LedgerStore:
             first: datetime | None = connection.execute(query).scalar_one()
         return first
 
-    def read_matured(self, symbol: str, *, as_of: datetime) -> list[MaturedForecast]:
-        """Read the unscored forecasts whose target candle is published and closed at `as_of`."""
-        query = text(_MATURED.read_text(encoding="utf-8"))
-        with transaction(self._engine) as connection:
-            rows = connection.execute(query, {"symbol": symbol, "as_of": as_of}).mappings()
-            return [
-                MaturedForecast(row["id"], _to_forecast(row), row["target_close"]) for row in rows
-            ]
-
-    def write_scores(self, rows: Sequence[Score]) -> None:
-        """Add scores; a forecast that has one keeps it."""
-        if not rows:
-            return
-        with transaction(self._engine) as connection:
-            statement = insert(scores).on_conflict_do_nothing()
-            connection.execute(statement, [vars(row) for row in rows])
-
     def verify_chain(self, symbol: str) -> int:
         """Recompute every hash of one symbol, first row to last.
 
@@ -127,8 +110,9 @@ class LedgerStore:
         """
         last, count = FIRST_HASH, 0
         for row_id, link in self._read_chain(symbol):
-            expected = hash_forecast(link.forecast, link.prev_hash)
-            if link.prev_hash != last or link.row_hash != expected:
+            is_known_form = link.forecast.hash_form in HASH_FORMS
+            is_sound = is_known_form and link.row_hash == hash_forecast(link.forecast, last)
+            if link.prev_hash != last or not is_sound:
                 raise LedgerError(
                     f"the ledger of {symbol} does not hold at row {row_id} "
                     f"(as of {link.forecast.as_of.isoformat()})",
@@ -158,7 +142,7 @@ class LedgerStore:
             for row in rows:
                 yield (
                     row["id"],
-                    ChainedForecast(_to_forecast(row), row["prev_hash"], row["row_hash"]),
+                    ChainedForecast(to_forecast(row), row["prev_hash"], row["row_hash"]),
                 )
             if len(rows) < _VERIFIED_AT_ONCE:
                 return
@@ -166,27 +150,24 @@ class LedgerStore:
 
 
 def _read_keys(
-    connection: Connection, symbol: str, rows: Sequence[Forecast]
-) -> set[tuple[int, str, int, datetime]]:
+    connection: Connection, symbols: Sequence[str], rows: Sequence[Forecast]
+) -> set[tuple[Any, ...]]:
+    if not rows:
+        return set()
     as_ofs = [row.as_of for row in rows]
     query = select(
+        forecasts.c.symbol,
         forecasts.c.horizon,
         forecasts.c.contestant,
         forecasts.c.model_version,
         forecasts.c.as_of,
-    ).where(forecasts.c.symbol == symbol, forecasts.c.as_of.between(min(as_ofs), max(as_ofs)))
-    return {(key[0], key[1], key[2], key[3]) for key in connection.execute(query)}
+    ).where(forecasts.c.symbol.in_(symbols), forecasts.c.as_of.between(min(as_ofs), max(as_ofs)))
+    return {tuple(key) for key in connection.execute(query)}
 
 
-def _read_last_hash(connection: Connection, symbol: str) -> str:
-    query = (
-        select(forecasts.c.row_hash)
-        .where(forecasts.c.symbol == symbol)
-        .order_by(forecasts.c.id.desc())
-        .limit(1)
-    )
-    last: str | None = connection.execute(query).scalar_one_or_none()
-    return FIRST_HASH if last is None else last
+def _read_last_hashes(connection: Connection, symbols: Sequence[str]) -> dict[str, str]:
+    found = connection.execute(read_query("read_last_hashes"), {"symbols": list(symbols)})
+    return {row.symbol: row.row_hash for row in found}
 
 
 def _to_row(link: ChainedForecast) -> dict[str, object]:
@@ -194,6 +175,8 @@ def _to_row(link: ChainedForecast) -> dict[str, object]:
     values = {name: value for name, value in vars(forecast).items() if name != "quantiles"}
     return {
         **values,
+        "shifts": list(forecast.shifts),
+        "input_ages": dict(forecast.input_ages),
         **dict(zip(_QUANTILES, forecast.quantiles, strict=True)),
         "target_time": forecast.target_time,
         "prev_hash": link.prev_hash,
@@ -201,7 +184,8 @@ def _to_row(link: ChainedForecast) -> dict[str, object]:
     }
 
 
-def _to_forecast(row: RowMapping) -> Forecast:
+def to_forecast(row: RowMapping) -> Forecast:
+    """Make the forecast of a row of `forecasts`; rows of form 1 hold neither shifts nor ages."""
     return Forecast(
         symbol=row["symbol"],
         horizon=row["horizon"],
@@ -213,4 +197,7 @@ def _to_forecast(row: RowMapping) -> Forecast:
         anchor_close=row["anchor_close"],
         sigma=row["sigma"],
         quantiles=tuple(row[name] for name in _QUANTILES),
+        shifts=NO_SHIFTS if row["shifts"] is None else tuple(row["shifts"]),
+        input_ages=row["input_ages"] or {},
+        hash_form=row["hash_form"],
     )

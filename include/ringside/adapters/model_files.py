@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ringside.core.contestants import CONTESTANTS, Contestant
-from ringside.core.features import FEATURE_NAMES
+from ringside.core.features import FEATURES
 from ringside.core.manifest import (
     MANIFEST_FILE,
     Manifest,
@@ -45,7 +45,8 @@ def load_contestant(folder: Path) -> LoadedModel:
     require_files(manifest, files)
     if manifest.contestant not in CONTESTANTS:
         raise ModelRefusedError(f"no contestant is called {manifest.contestant!r}: {folder}")
-    if manifest.feature_names != FEATURE_NAMES or manifest.levels != LEVELS:
+    is_known = set(manifest.feature_names) <= {feature.name for feature in FEATURES}
+    if not is_known or manifest.levels != LEVELS:
         raise ModelRefusedError(f"the model was fitted on other features; train again: {folder}")
     return LoadedModel(manifest, CONTESTANTS[manifest.contestant].load(files))
 

@@ -39,11 +39,22 @@ class Registry(RegistryReader):
     """Everything the platform does with MLflow."""
 
     def register(
-        self, manifest: Manifest, files: Mapping[str, bytes], *, metrics: Mapping[str, float]
+        self,
+        manifest: Manifest,
+        files: Mapping[str, bytes],
+        *,
+        metrics: Mapping[str, float],
+        artifacts: Mapping[str, bytes] | None = None,
     ) -> Registration:
         """Log one fit as a run with its model folder and make it a version of its title's model.
 
         The same contestant, title, `as_of` and seed gives no second version.
+
+        Args:
+            manifest: What was fitted.
+            files: The model's own files, which go into its folder beside the manifest.
+            metrics: Figures of the run.
+            artifacts: What people look at, by file name; beside the model's folder.
 
         Raises:
             RegistryUnavailableError: MLflow did not answer, or answered with an error.
@@ -56,9 +67,8 @@ class Registry(RegistryReader):
         try:
             self._log_run(run["run_id"], manifest, metrics)
             source = f"{run['artifact_uri']}/{_FOLDER}"
-            for file, content in {**files, MANIFEST_FILE: manifest.to_bytes()}.items():
-                path = f"{ARTIFACTS}/{find_artifact_path(source)}/{file}"
-                self._require_good(self._send("PUT", path, content=content))
+            self._upload(source, {**files, MANIFEST_FILE: manifest.to_bytes()})
+            self._upload(run["artifact_uri"], artifacts or {})
             self._post("registered-models/create", allow=_EXISTS, name=name)
             version = self._create_version(name, manifest, run["run_id"], source=source)
         except BaseException:
@@ -104,10 +114,17 @@ class Registry(RegistryReader):
         info: dict[str, Any] = answer["run"]["info"]
         return info
 
+    def _upload(self, address: str, files: Mapping[str, bytes]) -> None:
+        for file, content in files.items():
+            path = f"{ARTIFACTS}/{find_artifact_path(address)}/{file}"
+            self._require_good(self._send("PUT", path, content=content))
+
     def _log_run(self, run_id: str, manifest: Manifest, metrics: Mapping[str, float]) -> None:
         params = manifest.model_dump(
-            mode="json", exclude={"files", "feature_names", "levels", "format"}
+            mode="json", exclude={"files", "feature_names", "levels", "format", "params"}
         )
+        params["features"] = ", ".join(manifest.feature_names)
+        params |= {f"params.{name}": value for name, value in manifest.params.items()}
         self._post(
             "runs/log-batch",
             run_id=run_id,

@@ -12,15 +12,18 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from ringside.adapters.model_files import (
+    LoadedModel,
     find_folder,
     is_plain_name,
     load_contestant,
     place_files,
 )
+from ringside.core.titles import MODEL_PREFIX
 from ringside.errors import ModelRefusedError, RegistryUnavailableError, SettingsError
 
 API = "/api/2.0/mlflow"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+_MODELS_AT_ONCE = 500
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 
@@ -83,6 +86,29 @@ class RegistryReader:
         aliases = answer.json()["registered_model"].get("aliases", [])
         return {alias["alias"]: int(alias["version"]) for alias in aliases}
 
+    def find_all_aliases(self) -> dict[str, dict[str, int]]:
+        """Find the aliases of every registered model of the platform, a page of them at a time.
+
+        Returns:
+            Versions by alias, by the model's name.
+
+        Raises:
+            RegistryUnavailableError: MLflow did not answer, or answered with an error.
+        """
+        found: dict[str, dict[str, int]] = {}
+        query = {"filter": f"name LIKE '{MODEL_PREFIX}%'", "max_results": str(_MODELS_AT_ONCE)}
+        while True:
+            answer = self._require_good(
+                self._send("GET", f"{API}/registered-models/search", params=query)
+            )
+            page = answer.json()
+            for model in page.get("registered_models", []):
+                aliases = model.get("aliases", [])
+                found[model["name"]] = {one["alias"]: int(one["version"]) for one in aliases}
+            if not page.get("next_page_token"):
+                return found
+            query["page_token"] = page["next_page_token"]
+
     def find_version(self, model_name: str, alias: str) -> ModelVersion | None:
         """Find the version that an alias points to, or None.
 
@@ -128,6 +154,18 @@ class RegistryReader:
             shutil.rmtree(draft, ignore_errors=True)
         # another process may have brought it meanwhile: what is sound is never moved
         return folder if is_sound(folder) else place_files(folder, files)
+
+    def load(self, model_name: str, version: int, into: Path) -> LoadedModel:
+        """Load a version from its local copy, which is brought first where it is not there.
+
+        Raises:
+            ModelRefusedError: The registry's own copy does not verify.
+            RegistryUnavailableError: MLflow did not answer, or answered with an error.
+        """
+        try:
+            return load_contestant(find_folder(into, model_name, version))
+        except ModelRefusedError:
+            return load_contestant(self.download(model_name, version, into))
 
     def _fetch_files(self, version: ModelVersion) -> dict[str, bytes]:
         root = find_artifact_path(version.source)

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -12,11 +13,12 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Numeric,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData()
 _Instant = DateTime(timezone=True)
@@ -117,6 +119,7 @@ candles = Table(
     Column("venue", Text, nullable=False),
     Column("batch_id", Text, nullable=False),
     Column("published_at", _Instant, nullable=False),
+    Index("candles_by_published_at", "symbol", "published_at"),
 )
 
 # Values of auxiliary series. `time` is the stamp of the source (start of the bar or session),
@@ -170,20 +173,77 @@ forecasts = Table(
     Column("q95", Double, nullable=False),
     Column("prev_hash", Text, nullable=False),
     Column("row_hash", Text, nullable=False),
+    Column("shifts", ARRAY(Double), nullable=True),  # units of sigma * sqrt(horizon)
+    Column("input_ages", JSONB, nullable=True),  # hours, by input
+    Column("hash_form", SmallInteger, nullable=False),  # 1 hashes neither shifts nor ages
     UniqueConstraint("symbol", "horizon", "contestant", "model_version", "as_of"),
+    Index("forecasts_by_target", "symbol", "target_time"),
 )
 
+# Why a forecast is not on the record. Horizon 0: all of the symbol's; contestant '' and version 0:
+# no single version is to blame.
+withheld_forecasts = Table(
+    "withheld_forecasts",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("horizon", Integer, primary_key=True),
+    Column("contestant", Text, primary_key=True),
+    Column("model_version", Integer, primary_key=True),
+    Column("as_of", _Instant, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("withheld_at", _Instant, nullable=False),
+)
+
+# Derived from `forecasts` and `candles` alone; `ringside scores rebuild` makes it anew.
 scores = Table(
     "scores",
     metadata,
     Column("forecast_id", BigInteger, ForeignKey("forecasts.id"), primary_key=True),
+    Column("symbol", Text, nullable=False),
+    Column("horizon", Integer, nullable=False),
+    Column("contestant", Text, nullable=False),
+    Column("model_version", Integer, nullable=False),
+    Column("is_live", Boolean, nullable=False),
+    Column("target_time", _Instant, nullable=False),
+    Column("target_close", Double, nullable=False),  # a candle that now differs was revised
     Column("realised_return", Double, nullable=False),
     Column("loss", Double, nullable=False),  # mean pinball loss over the five quantiles
     Column("scaled_loss", Double, nullable=False),  # the same divided by sigma
     Column("abs_error", Double, nullable=False),  # of the median, log return
+    Column("quantiles_below", SmallInteger, nullable=False),  # that the outcome exceeded, 0 to 5
     Column("is_inside_50", Boolean, nullable=False),
     Column("is_inside_90", Boolean, nullable=False),
     Column("scored_at", _Instant, nullable=False),
+    Index("scores_by_scored_at", "symbol", "scored_at"),
+    Index(
+        "scores_by_target",
+        "symbol",
+        "horizon",
+        "contestant",
+        "target_time",
+        "is_live",
+        "model_version",
+        postgresql_include=["quantiles_below"],
+    ),
+)
+
+# Derived from `scores`: figures of the 30 days that end with `day` (UTC, of the target time).
+# A skill is NULL where the contestant shares no hour with that baseline.
+skill_history = Table(
+    "skill_history",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("horizon", Integer, primary_key=True),
+    Column("contestant", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("hours", Integer, nullable=False),
+    Column("live_hours", Integer, nullable=False),
+    Column("scaled_loss", Double, nullable=False),
+    Column("abs_error", Double, nullable=False),
+    Column("skill_persistence", Double, nullable=True),
+    Column("skill_persistence_ewma", Double, nullable=True),
+    Column("inside_50_frac", Double, nullable=False),
+    Column("inside_90_frac", Double, nullable=False),
 )
 
 verdicts = Table(

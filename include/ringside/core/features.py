@@ -1,141 +1,43 @@
-"""What a model sees at a closed candle, and sigma, the volatility that can be known then.
+"""What a model sees at a closed candle: the registry of features and the table made of them."""
 
-Every number is a fixed sum over a bounded number of past hours, done in the same order for a year
-of rows and for the last row alone, so that training and serving agree to the last bit.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ringside.core.candles import HOUR, Candles, Floats, Times
+from ringside.core.hours import (
+    DAY,
+    MONTH,
+    WEEK,
+    Hours,
+    ewma_weights,
+    find_sound,
+    mean_weights,
+    put_on_grid,
+    season_weights,
+)
+from ringside.core.hours import LOOKBACK as LOOKBACK  # offered here too: a table's own limits
+from ringside.core.hours import WARM_UP as WARM_UP
+from ringside.core.known_values import AUXILIARY, KnownValues
 
-DAY = 24
-WEEK = 7 * DAY
-MONTH = 30 * DAY
-LOOKBACK = MONTH + 1
-"""Candles that one row may look at, its own included: 30 days of returns need one close more."""
-
-MIN_SHARE = 0.2
-"""Share of a window's weight that must be there. Missing hours hand theirs to those present."""
-
-WARM_UP = WEEK + 1
-"""Candles after which a row is usable: by then every window has its share."""
-
-_ROWS_AT_ONCE = 512
-
-
-def ewma_weights(half_life: int) -> Floats:
-    """Compute weights that halve every `half_life` hours, cut off after eight of these.
-
-    Returns:
-        Weights, newest first, summing to one, shape (8 * half_life,), `MONTH` at most.
-    """
-    ages = np.arange(min(8 * half_life, MONTH))
-    return _share_out(0.5 ** (ages / half_life))
-
-
-def mean_weights(length: int) -> Floats:
-    """Compute equal weights of the last `length` hours, shape (length,), summing to one."""
-    return np.full(length, 1 / length)
-
-
-def season_weights(ahead: int) -> Floats:
-    """Compute weights of the hours of day that the next `ahead` hours cover, over past days.
-
-    Returns:
-        Weights, newest first, shape (MONTH,), summing to one; zero at other hours of day.
-    """
-    lag = np.arange(MONTH)
-    steps = np.arange(1, ahead + 1)
-    return _share_out(((lag[:, None] + steps) % DAY == 0).sum(axis=1).astype(np.float64))
-
-
-def _share_out(weights: Floats) -> Floats:
-    shares: Floats = weights / weights.sum()
-    return shares
-
-
-@dataclass(frozen=True)
-class Hours:
-    """Candles on a gap-free hourly grid, shape (n,); an hour without a candle holds NaN.
-
-    Features are computed for the last `rows` hours only.
-    """
-
-    open_time: Times
-    close: Floats
-    high: Floats
-    low: Floats
-    volume: Floats
-    rows: int
-
-    @cached_property
-    def log_return(self) -> Floats:
-        """Log return of each hour (unitless), shape (n,); NaN beside a gap."""
-        return np.diff(np.log(self.close), prepend=np.nan)
-
-    @cached_property
-    def log_range(self) -> Floats:
-        """Log of high over low of each hour (unitless), shape (n,)."""
-        wide: Floats = np.log(self.high / self.low)
-        return wide
-
-    def weigh(self, values: Floats, weights: Floats) -> Floats:
-        """Average `values` over the past by `weights`, newest first; missing hours are left out.
-
-        Returns:
-            Shape (rows,); NaN where the hours present carry less than `MIN_SHARE` of the weight.
-        """
-        length = len(weights)
-        here = np.isfinite(values)
-        padding = np.zeros(length - 1)
-        padded = np.concatenate([padding, np.where(here, values, 0.0)])
-        present = np.concatenate([padding, here.astype(np.float64)])
-        average = np.empty(self.rows)
-        for start in range(0, self.rows, _ROWS_AT_ONCE):
-            stop = min(start + _ROWS_AT_ONCE, self.rows)
-            window = slice(len(values) - self.rows + start, len(values) - self.rows + stop)
-            total = _sum_windows(padded, weights, window)
-            share = _sum_windows(present, weights, window)
-            enough = share >= MIN_SHARE
-            average[start:stop] = np.where(enough, total / np.where(enough, share, 1.0), np.nan)
-        return average
-
-    def last(self, values: NDArray[np.generic]) -> Floats:
-        """Take the computed rows of a column of shape (n,)."""
-        rows: Floats = values[len(values) - self.rows :].astype(np.float64)
-        return rows
-
-    def variance(self, half_life: int) -> Floats:
-        """Average squared returns exponentially, shape (rows,)."""
-        return self.weigh(self.log_return**2, ewma_weights(half_life))
-
-    @cached_property
-    def sigma(self) -> Floats:
-        """Predictable volatility of one hour (unitless), shape (rows,); NaN where unknown."""
-        mixed = 0.5 * self.variance(8) + 0.3 * self.variance(48) + 0.2 * self.variance(MONTH)
-        return np.where(mixed > 0, np.sqrt(mixed), np.nan)
-
-
-def _sum_windows(padded: Floats, weights: Floats, window: slice) -> Floats:
-    """Sum weighted windows ending at each row; each row is added up in the same order."""
-    reach = padded[window.start : window.stop + len(weights) - 1]
-    windows = np.lib.stride_tricks.sliding_window_view(reach, len(weights))
-    total: Floats = (windows * weights[::-1]).sum(axis=1)
-    return total
+CHANGES = (DAY, 5 * DAY)
+"""Hours over which the change of an auxiliary series is taken: a session, and a week of them."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One column: its name, the candles it looks at (its own included), and its function."""
+    """One column: its name, the hours it looks at (its own included), and its function.
+
+    `series` names the auxiliary series it is made of; empty for one made of candles. Only the
+    former may be NaN in a usable row.
+    """
 
     name: str
     look_back: int
     compute: Callable[[Hours], Floats]
+    series: str = ""
 
 
 def _past_return(length: int) -> Feature:
@@ -173,10 +75,19 @@ def _volume(length: int) -> Feature:
 
 def _season(ahead: int) -> Feature:
     def compute(hours: Hours) -> Floats:
-        usual = hours.weigh(hours.log_return**2, season_weights(ahead))
-        return np.sqrt(usual / hours.weigh(hours.log_return**2, mean_weights(MONTH)))
+        usual = hours.weigh(hours.squared_return, season_weights(ahead))
+        return np.sqrt(usual / hours.weigh(hours.squared_return, mean_weights(MONTH)))
 
     return Feature(f"season_{ahead}h", LOOKBACK, compute)
+
+
+def _range_season(ahead: int, period: int, name: str) -> Feature:
+    def compute(hours: Hours) -> Floats:
+        usual = hours.weigh(hours.log_range, season_weights(ahead, period=period))
+        wide: Floats = usual / hours.weigh(hours.log_range, mean_weights(MONTH))
+        return wide
+
+    return Feature(f"{name}_{ahead}h", MONTH, compute)
 
 
 def _downside(half_life: int) -> Feature:
@@ -194,12 +105,38 @@ def _close_place(hours: Hours) -> Floats:
 
 
 def _hour_of_day(hours: Hours) -> Floats:
-    return hours.last((hours.open_time + HOUR).astype("datetime64[h]").astype(np.int64) % DAY)
+    of_day: Floats = (hours.closed.astype("datetime64[h]").astype(np.int64) % DAY).astype(
+        np.float64
+    )
+    return of_day
 
 
 def _day_of_week(hours: Hours) -> Floats:
     # 1970-01-01 was a Thursday; Monday is 0
-    return hours.last(((hours.open_time + HOUR).astype("datetime64[D]").astype(np.int64) + 3) % 7)
+    days = (hours.closed.astype("datetime64[D]").astype(np.int64) + 3) % 7
+    of_week: Floats = days.astype(np.float64)
+    return of_week
+
+
+def _level(series: str) -> Feature:
+    def compute(hours: Hours) -> Floats:
+        return np.log(hours.join(series).value)
+
+    return Feature(f"{series}_level", AUXILIARY[series].max_age_hours, compute, series)
+
+
+def _change(series: str, length: int) -> Feature:
+    def compute(hours: Hours) -> Floats:
+        before = hours.join(series, hours_ago=length).value
+        return np.log(hours.join(series).value / before)
+
+    reach = length + AUXILIARY[series].max_age_hours
+    return Feature(f"{series}_change_{length}h", reach, compute, series)
+
+
+def _age(series: str) -> Feature:
+    reach = AUXILIARY[series].max_age_hours
+    return Feature(f"{series}_age_h", reach, lambda hours: hours.join(series).age_hours, series)
 
 
 FEATURES: tuple[Feature, ...] = (
@@ -212,9 +149,20 @@ FEATURES: tuple[Feature, ...] = (
     Feature("close_place", 1, _close_place),
     Feature("hour_of_day", 1, _hour_of_day),
     Feature("day_of_week", 1, _day_of_week),
+    *(_range_season(ahead, DAY, "range_season") for ahead in (1, 6)),
+    *(_range_season(ahead, WEEK, "week_season") for ahead in (1, 6, DAY)),
+    _level("vix"),
+    *(_change(series, length) for series in AUXILIARY for length in CHANGES),
+    *(_age(series) for series in AUXILIARY),
 )
+"""Every feature there is, in the order of the columns."""
 
-FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+_BY_NAME = {feature.name: feature for feature in FEATURES}
+
+FEATURE_NAMES = tuple(feature.name for feature in FEATURES if not feature.series)
+"""The columns made of candles alone: those of a table without auxiliary series."""
+
+_AUXILIARY_NAMES = frozenset(_BY_NAME) - frozenset(FEATURE_NAMES)
 
 
 @dataclass(frozen=True)
@@ -243,54 +191,103 @@ class FeatureTable:
 
     @property
     def is_usable(self) -> NDArray[np.bool_]:
-        """Rows that can be fitted on and forecast from, shape (n,): nothing in them is NaN."""
-        usable: NDArray[np.bool_] = np.isfinite(self.sigma) & np.isfinite(self.values).all(axis=1)
+        """Rows that can be fitted on and forecast from, shape (n,).
+
+        Sigma, the close and what is made of candles must be finite; an auxiliary value may be NaN.
+        """
+        of_candles = [name not in _AUXILIARY_NAMES for name in self.names]
+        usable: NDArray[np.bool_] = (
+            np.isfinite(self.sigma)
+            & np.isfinite(self.close)
+            & np.isfinite(self.values[:, of_candles]).all(axis=1)
+        )
         return usable
 
 
-def compute_features(candles: Candles, *, rows: int | None = None) -> FeatureTable:
-    """Compute every feature at every hour from the first to the last candle.
+def find_names(auxiliary: Sequence[str] = ()) -> tuple[str, ...]:
+    """Name the columns of a table that is given these auxiliary series, in order."""
+    return tuple(f.name for f in FEATURES if not f.series or f.series in auxiliary)
 
-    Args:
-        candles: Closed candles, sorted and unique; hours may be missing.
-        rows: Compute the last rows only, for serving; all of them when None. The result is
-            the same to the last bit as long as `LOOKBACK` candles before the row are given.
+
+def find_look_back(names: Sequence[str]) -> int:
+    """Find the candles that one row with these columns needs, its own included.
+
+    Sigma alone needs `LOOKBACK`. The values of auxiliary series are needed over the same hours.
 
     Raises:
-        ValueError: There are no candles, or they are not sorted, unique and on the hour.
+        ValueError: A name is not that of a registered feature.
     """
-    hours = _put_on_grid(candles, rows)
+    return max([LOOKBACK, *(feature.look_back for feature in _find_features(names))])
+
+
+def compute_features(
+    candles: Candles,
+    *,
+    rows: int | None = None,
+    auxiliary: Mapping[str, KnownValues] | None = None,
+    names: Sequence[str] | None = None,
+) -> FeatureTable:
+    """Compute features at every hour from the first to the last candle.
+
+    Args:
+        candles: Closed candles, sorted and unique; hours may be missing. A candle with a number
+            that is not finite, or a price of zero or less, counts as missing.
+        rows: Compute the last rows only, for serving; all of them when None. The result is the
+            same to the last bit as long as `find_look_back` candles before the row are given, and
+            the auxiliary values of the same hours.
+        auxiliary: Values by series; each counts from when it was known. Missing and too old ones
+            are NaN.
+        names: Columns, in order; by default all that the given series allow.
+
+    Raises:
+        ValueError: There are no candles, they are not sorted, unique and on the hour, a name is
+            unknown, or the series that a column needs was not given.
+    """
+    given = {} if auxiliary is None else auxiliary
+    features = _find_features(find_names(tuple(given)) if names is None else names)
+    absent = sorted({feature.series for feature in features if feature.series} - given.keys())
+    if absent:
+        raise ValueError(f"columns of {', '.join(absent)} are asked for, but no values were given")
+    hours = put_on_grid(candles, rows=rows, auxiliary=given)
     with np.errstate(divide="ignore", invalid="ignore"):
-        columns = [feature.compute(hours) for feature in FEATURES]
+        columns = [feature.compute(hours) for feature in features]
         sigma = hours.sigma
     return FeatureTable(
-        names=FEATURE_NAMES,
+        names=tuple(feature.name for feature in features),
         values=np.column_stack(columns),
         sigma=sigma,
         close=hours.last(hours.close),
-        open_time=hours.open_time[len(hours.open_time) - hours.rows :],
+        open_time=hours.closed - HOUR,
     )
 
 
-def _put_on_grid(candles: Candles, rows: int | None) -> Hours:
+def explain_unusable(candles: Candles) -> str:
+    """Say why no forecast can be made from the last of these candles; empty where one can.
+
+    Args:
+        candles: What is known, sorted and unique, at most a look-back of it.
+    """
     if len(candles) == 0:
-        raise ValueError(f"no candles of {candles.symbol} to compute features of")
-    steps = (candles.open_time - candles.open_time[0]) / HOUR
-    place = steps.astype(np.intp)
-    if np.any(np.diff(steps) <= 0) or np.any(place != steps):
-        raise ValueError(f"candles of {candles.symbol} are not sorted, unique and on the hour")
-    size = int(place[-1]) + 1
-
-    def spread(column: Floats) -> Floats:
-        grid = np.full(size, np.nan)
-        grid[place] = column
-        return grid
-
-    return Hours(
-        open_time=candles.open_time[0] + np.arange(size) * HOUR,
-        close=spread(candles.close),
-        high=spread(candles.high),
-        low=spread(candles.low),
-        volume=spread(candles.volume),
-        rows=size if rows is None else min(rows, size),
+        return f"{candles.symbol} has no closed candle"
+    if compute_features(candles, rows=1).is_usable[0]:
+        return ""
+    window = candles.take(candles.open_time > candles.open_time[-1] - LOOKBACK * HOUR)
+    is_sound = find_sound(window)
+    sound = window.take(is_sound)
+    if not is_sound[-1]:
+        return "the last candle holds a number that is not finite, or a price of zero or less"
+    hours = int((window.open_time[-1] - window.open_time[0]) / HOUR) + 1
+    if hours < WARM_UP:
+        return f"{len(sound)} candles are too little history: it takes {WARM_UP} in a row"
+    if np.ptp(sound.close) == 0:
+        return f"the price has not moved in {hours} hours, so there is no volatility to scale by"
+    return (
+        f"{hours - len(sound)} of the last {hours} hours have no sound candle: the gap is too near"
     )
+
+
+def _find_features(names: Sequence[str]) -> list[Feature]:
+    unknown = [name for name in names if name not in _BY_NAME]
+    if unknown:
+        raise ValueError(f"no such feature: {', '.join(unknown)}")
+    return [_BY_NAME[name] for name in names]

@@ -1,11 +1,13 @@
 """A forecast on the record, and the hash that chains it to the one before."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Literal
+
+from ringside.core.quantiles import LEVELS
 
 Kind = Literal["live", "late", "replayed"]
 
@@ -13,10 +15,20 @@ FIRST_HASH = "0" * 64
 REPLAYED_VERSION = 0
 """`model_version` of a forecast whose model was refitted for the record only."""
 
+NO_SHIFTS = (0.0,) * len(LEVELS)
+HASH_FORM = 2
+HASH_FORMS = (1, HASH_FORM)
+"""Form 1 knew neither shifts nor ages of inputs; its rows go on verifying by it."""
+
 
 @dataclass(frozen=True)
 class Forecast:
-    """One row of the ledger; quantiles are log returns at `LEVELS`, instants are UTC-aware."""
+    """One row of the ledger; quantiles are log returns at `LEVELS`, instants are UTC-aware.
+
+    The quantiles are those that were issued: `shifts`, in units of sigma * sqrt(horizon), have
+    moved them already. `input_ages` holds, by the input's name, the hours at `as_of` since its
+    newest value was known; None where it had none.
+    """
 
     symbol: str
     horizon: int
@@ -28,6 +40,9 @@ class Forecast:
     anchor_close: float
     sigma: float
     quantiles: tuple[float, ...]
+    shifts: tuple[float, ...] = NO_SHIFTS
+    input_ages: Mapping[str, float | None] = field(default_factory=dict)
+    hash_form: int = HASH_FORM
 
     @property
     def target_time(self) -> datetime:
@@ -35,9 +50,9 @@ class Forecast:
         return self.as_of + timedelta(hours=self.horizon)
 
     @property
-    def key(self) -> tuple[int, str, int, datetime]:
-        """What names the row among those of its symbol."""
-        return self.horizon, self.contestant, self.model_version, self.as_of
+    def key(self) -> tuple[str, int, str, int, datetime]:
+        """What names the row in the ledger."""
+        return self.symbol, self.horizon, self.contestant, self.model_version, self.as_of
 
 
 @dataclass(frozen=True)
@@ -50,9 +65,15 @@ class ChainedForecast:
 
 
 def hash_forecast(forecast: Forecast, prev_hash: str) -> str:
-    """Compute the SHA-256 (hex) of every field and the hash of the row before."""
+    """Compute the SHA-256 (hex) of every field and the hash of the row before.
+
+    Raises:
+        ValueError: The form is none of those that were ever written.
+    """
+    if forecast.hash_form not in HASH_FORMS:
+        raise ValueError(f"there is no hash form {forecast.hash_form}")
     numbers = (forecast.anchor_close, forecast.sigma, *forecast.quantiles)
-    content = [
+    content: list[object] = [
         prev_hash,
         forecast.symbol,
         forecast.horizon,
@@ -63,16 +84,50 @@ def hash_forecast(forecast: Forecast, prev_hash: str) -> str:
         # hex keeps every bit: a decimal that was rounded on the way would break the chain
         *(float(number).hex() for number in numbers),
     ]
+    if forecast.hash_form == HASH_FORM:
+        content += [
+            HASH_FORM,
+            [float(shift).hex() for shift in forecast.shifts],
+            [
+                [name, None if age is None else float(age).hex()]
+                for name, age in sorted(forecast.input_ages.items())
+            ],
+        ]
     return sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
 
 
-def chain_forecasts(forecasts: Iterable[Forecast], prev_hash: str) -> list[ChainedForecast]:
-    """Chain forecasts in the order given onto the row whose hash is `prev_hash`."""
+@dataclass(frozen=True)
+class Withheld:
+    """A forecast that was not issued, and why.
+
+    `contestant` is empty and `model_version` 0 where no single version is to blame; `horizon` 0
+    stands for every horizon.
+    """
+
+    symbol: str
+    horizon: int
+    contestant: str
+    model_version: int
+    as_of: datetime
+    reason: str
+
+
+def chain_forecasts(
+    forecasts: Iterable[Forecast], last_hashes: Mapping[str, str]
+) -> list[ChainedForecast]:
+    """Chain forecasts in the order given, each onto the row before it of the same symbol.
+
+    Args:
+        forecasts: Rows of any symbols.
+        last_hashes: By symbol, the hash of its last row; without one a chain begins.
+    """
+    hashes = dict(last_hashes)
     chained = []
     for forecast in forecasts:
+        prev_hash = hashes.get(forecast.symbol, FIRST_HASH)
         row_hash = hash_forecast(forecast, prev_hash)
         chained.append(ChainedForecast(forecast, prev_hash, row_hash))
-        prev_hash = row_hash
+        hashes[forecast.symbol] = row_hash
     return chained
 
 

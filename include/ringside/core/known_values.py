@@ -4,6 +4,7 @@ Sources stamp a daily value with its date, hours before the session even opened:
 stamp leaks the future. Here every value counts from the instant at which it was known.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -121,3 +122,19 @@ def join_known(known: KnownValues, at: Times, *, max_age_hours: float) -> Joined
     value[rows[is_young]] = known.value[newest[rows[is_young]]]
     age_hours[rows[is_young]] = ages[is_young]
     return JoinedValues(value, age_hours)
+
+
+def find_ages(known: Mapping[str, KnownValues], at: Times) -> list[dict[str, float | None]]:
+    """Tell, for each instant, the hours since the newest value of each series was known.
+
+    Returns:
+        One dict per instant by the series' name; None where nothing was known yet.
+    """
+    ages = {
+        name: join_known(values, at, max_age_hours=np.inf).age_hours.tolist()
+        for name, values in sorted(known.items())
+    }
+    return [
+        {name: None if np.isnan(column[row]) else column[row] for name, column in ages.items()}
+        for row in range(len(at))
+    ]

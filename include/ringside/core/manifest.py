@@ -11,10 +11,12 @@ from hashlib import sha256
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from ringside.core.candles import Candles
+from ringside.core.known_values import KnownValues
 from ringside.errors import ModelRefusedError
 
 MANIFEST_FILE = "manifest.json"
-FORMAT = 1
+FORMAT = 2
+"""2 added `params`, `code_hash` and `image_id`; a manifest of format 1 has them empty."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: int = Field(FORMAT, ge=FORMAT, le=FORMAT, description="Version of this layout.")
+    format: int = Field(FORMAT, ge=1, le=FORMAT, description="Version of this layout.")
     contestant: str = Field(description="Key of the contestant that can load the files.")
     symbol: str = Field(description="Series the model was fitted on.")
     horizon: int = Field(ge=1, description="Candles ahead it forecasts.")
@@ -49,8 +51,11 @@ class Manifest(BaseModel):
     train_end: AwareDatetime = Field(description="Open time of the last row fitted on.")
     train_rows: int = Field(ge=1, description="Rows fitted on.")
     seed: int = Field(ge=0, description="Seed of the fit.")
-    data_hash: str = Field(description="SHA-256 over the candles the fit could see.")
+    params: dict[str, float] = Field({}, description="Hyper-parameters that were chosen.")
+    data_hash: str = Field(description="SHA-256 over all that the fit could see.")
     code_version: str = Field(description="Version of the package that fitted it.")
+    code_hash: str = Field("", description="SHA-256 over the package's own source files.")
+    image_id: str = Field("", description="Id of the container image it ran in; empty: none.")
     files: dict[str, str] = Field(min_length=1, description="SHA-256 of each file by its name.")
 
     @property
@@ -105,10 +110,14 @@ def require_fit_before(manifest: Manifest, as_of: datetime) -> None:
         raise ModelRefusedError(f"the model was fitted as of {manifest.as_of}, after {as_of}")
 
 
-def hash_candles(candles: Candles) -> str:
-    """Compute the SHA-256 (hex) over symbol, open times and values of the candles, in order."""
+def hash_inputs(candles: Candles, auxiliary: Mapping[str, KnownValues]) -> str:
+    """Compute the SHA-256 (hex) over symbol, times and values of all inputs, in order."""
     digest = sha256(candles.symbol.encode())
     digest.update(candles.open_time.astype("datetime64[s]").astype("<i8").tobytes())
     for column in (candles.open, candles.high, candles.low, candles.close, candles.volume):
         digest.update(column.astype("<f8").tobytes())
+    for name, known in sorted(auxiliary.items()):
+        digest.update(name.encode())
+        digest.update(known.known_at.astype("datetime64[s]").astype("<i8").tobytes())
+        digest.update(known.value.astype("<f8").tobytes())
     return digest.hexdigest()

@@ -8,9 +8,11 @@ PREVIOUS_CHAMPION = "previous-champion"
 
 BASELINES = ("persistence", "persistence_ewma")
 CHALLENGING = "xgboost"
-"""The contestant whose newest version carries the alias `challenger`."""
+"""The contestant whose newest version carries the alias `challenger`; others carry their name."""
 
 FIRST_CHAMPION = "persistence"
+
+MODEL_PREFIX = "ringside."
 
 
 @dataclass(frozen=True, order=True)
@@ -28,17 +30,14 @@ class Title:
     @property
     def model_name(self) -> str:
         """Name of the registered model that holds every version fighting for this title."""
-        return f"ringside.{self.symbol.replace('/', '')}.h{self.horizon}"
+        return f"{MODEL_PREFIX}{self.symbol.replace('/', '')}.h{self.horizon}"
 
 
-def baseline_alias(contestant: str) -> str:
-    """Name the alias of a baseline's newest version; MLflow aliases take no underscore here.
+def find_alias(contestant: str) -> str:
+    """Name the alias of a contestant's newest version; MLflow aliases take no underscore here.
 
     Examples:
-        >>> baseline_alias("persistence_ewma")
-        'persistence-ewma'
+        >>> find_alias("persistence_ewma"), find_alias("xgboost")
+        ('persistence-ewma', 'challenger')
     """
-    return contestant.replace("_", "-")
-
-
-ALIASES = (CHAMPION, CHALLENGER, PREVIOUS_CHAMPION, *map(baseline_alias, BASELINES))
+    return CHALLENGER if contestant == CHALLENGING else contestant.replace("_", "-")

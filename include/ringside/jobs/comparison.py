@@ -9,7 +9,8 @@ from ringside.adapters.database import make_engine
 from ringside.adapters.evidence_store import EvidenceStore
 from ringside.adapters.registry_reader import RegistryReader
 from ringside.adapters.title_store import StoredVerdict, TitleStore
-from ringside.core.titles import BASELINES, CHALLENGER, CHALLENGING, CHAMPION, Title, baseline_alias
+from ringside.core.contestants import CONTESTANTS
+from ringside.core.titles import BASELINES, CHAMPION, Title, find_alias
 from ringside.core.verdict_texts import render_verdict
 from ringside.core.verdicts import Evidence, Reign, Rule, Verdict, decide_title
 from ringside.errors import TitleError
@@ -103,7 +104,7 @@ def _settle(
 
 def _find_versions(aliases: Mapping[str, int], champion: Reign) -> dict[str, int]:
     """Find the version that each contestant would hold the title with."""
-    wanted = {name: baseline_alias(name) for name in BASELINES} | {CHALLENGING: CHALLENGER}
+    wanted = {name: find_alias(name) for name in CONTESTANTS}
     versions = {name: aliases[alias] for name, alias in wanted.items() if alias in aliases}
     return versions | {champion.contestant: champion.model_version}
 

@@ -1,40 +1,35 @@
-"""Puts forecasts on the record before their outcome, and scores them once it is known."""
+"""Puts the forecasts of every contestant on the record before their outcome is known."""
 
 import logging
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-import numpy as np
+from sqlalchemy import Engine
 
-from ringside.adapters.candle_store import CandleStore
 from ringside.adapters.database import make_engine
-from ringside.adapters.ledger_store import LedgerStore, MaturedForecast, Score
-from ringside.adapters.model_files import load_contestant
+from ringside.adapters.ledger_store import LedgerStore
+from ringside.adapters.model_files import LoadedModel
 from ringside.adapters.registry_reader import RegistryReader
-from ringside.core.candles import HOUR, Candles, floor_hour, to_datetime
-from ringside.core.contestants import Contestant
-from ringside.core.features import LOOKBACK, FeatureTable, compute_features
-from ringside.core.forecasting import forecast_quantiles
-from ringside.core.forecasts import Forecast, find_kind
+from ringside.adapters.score_store import Key, ScoreStore
+from ringside.core.candles import floor_hour
+from ringside.core.contestants import CONTESTANTS
+from ringside.core.features import FeatureTable
+from ringside.core.forecasts import Forecast, Kind, Withheld, find_kind
 from ringside.core.manifest import require_fit_before
-from ringside.core.metrics import compute_pinball_loss, is_inside
-from ringside.core.quantiles import INSIDE_50, INSIDE_90, MEDIAN
-from ringside.core.titles import ALIASES, Title
+from ringside.core.scores import score_forecasts
+from ringside.core.titles import CHAMPION, PREVIOUS_CHAMPION, Title, find_alias
 from ringside.errors import ModelRefusedError
+from ringside.jobs.forecasting import Window, make_forecasts, read_series, read_shifts
 from ringside.settings import Settings
 
+BATCH_SERIES = 100
+"""Series whose hour is read, forecast and written at once: one transaction, one query a table."""
+
+FRESH = timedelta(days=2)
+"""Targets this young are scored before anything is issued, so that calibration knows them."""
+
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Withheld:
-    """A forecast that was not issued, and why; `model` is empty when none of the series was."""
-
-    symbol: str
-    model: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -44,172 +39,156 @@ class IssueFacts:
     as_of: str
     live: int
     late: int
+    replayed: int
     known: int
     withheld: tuple[Withheld, ...]
 
 
 @dataclass(frozen=True)
-class ScoreFacts:
-    """How many forecasts were scored, by symbol; `as_of` is ISO 8601 text."""
+class Entrant:
+    """A loaded version that an alias names, and whose turn it is to forecast."""
 
-    as_of: str
-    scored: dict[str, int]
+    title: Title
+    version: int
+    model: LoadedModel
+
+    @property
+    def key(self) -> Key:
+        """Whose outcomes calibrate it."""
+        return self.title.symbol, self.title.horizon, self.model.manifest.contestant
 
 
-def issue_forecasts(settings: Settings, *, as_of: datetime, issued_at: datetime) -> IssueFacts:
+def issue_forecasts(
+    settings: Settings, *, as_of: datetime, issued_at: datetime, is_replay: bool = False
+) -> IssueFacts:
     """Let every version that an alias names forecast from the last closed candle.
 
-    A series whose last candle is missing, or a model that is refused, is withheld with the reason;
-    the others are issued all the same. Running it again adds nothing.
+    A series whose last candle is missing, or a model that is refused, is withheld, and the reason
+    goes on the record; the others are issued all the same. Running it again adds nothing.
 
     Args:
         settings: Series, horizons and stores.
         as_of: Market time whose knowledge is allowed; the forecasts carry its full hour.
         issued_at: Market time of now; too long after `as_of` makes a forecast late.
+        is_replay: Made for the past on purpose, and marked so: neither live nor late.
 
     Raises:
         RegistryUnavailableError: MLflow did not answer.
         StoreUnavailableError: PostgreSQL did not answer.
     """
     _log.info("issuing as_of=%s issued_at=%s", as_of.isoformat(), issued_at.isoformat())
-    engine = make_engine(settings)
-    kinds: Counter[str] = Counter()
+    engine, hour = make_engine(settings), floor_hour(as_of)
+    kind = "replayed" if is_replay else find_kind(hour, issued_at, settings.late_after_minutes)
+    made = added = 0
     withheld: list[Withheld] = []
     with RegistryReader(settings.mlflow_url) as registry:
-        for symbol in settings.series:
-            candles = CandleStore(engine).read_candles(symbol, as_of=as_of, count=LOOKBACK)
-            rows, missed = _forecast_series(settings, registry, candles, as_of=floor_hour(as_of))
-            kind = find_kind(floor_hour(as_of), issued_at, settings.late_after_minutes)
-            forecasts = [replace(row, issued_at=issued_at, kind=kind) for row in rows]
-            added = LedgerStore(engine).append(symbol, forecasts)
-            kinds.update({kind: added, "known": len(rows) - added})
-            withheld += missed
-    facts = IssueFacts(
-        as_of.isoformat(), kinds["live"], kinds["late"], kinds["known"], tuple(withheld)
-    )
+        aliases = registry.find_all_aliases()
+        for start in range(0, len(settings.series), BATCH_SERIES):
+            symbols = settings.series[start : start + BATCH_SERIES]
+            score_fresh(engine, symbols, as_of=hour)
+            windows, missed = read_series(settings, engine, symbols, as_of=hour)
+            entrants, refused = _load_entrants(settings, registry, aliases, list(windows), hour)
+            rows, failed = _forecast(engine, entrants, windows, as_of=hour)
+            stamped = [replace(row, issued_at=issued_at, kind=kind) for row in rows]
+            lost = [*missed, *refused, *failed]
+            added += LedgerStore(engine).append(stamped, lost, withheld_at=issued_at)
+            made += len(rows)
+            withheld += lost
+    facts = _count(as_of, kind, made=made, added=added, withheld=withheld)
     _log_issue(facts)
     return facts
 
 
-def score_matured(settings: Settings, *, as_of: datetime) -> ScoreFacts:
-    """Score every forecast of the settings' series whose target candle had closed at `as_of`.
-
-    Running it again scores nothing twice. Late forecasts are never scored.
-
-    Raises:
-        StoreUnavailableError: PostgreSQL did not answer.
-    """
-    _log.info("scoring as_of=%s", as_of.isoformat())
-    ledger = LedgerStore(make_engine(settings))
-    scored = {}
-    for symbol in settings.series:
-        matured = ledger.read_matured(symbol, as_of=as_of)
-        ledger.write_scores(score_forecasts(matured, scored_at=datetime.now(UTC)))
-        scored[symbol] = len(matured)
-    _log.info("scored as_of=%s forecasts=%s", as_of.isoformat(), scored)
-    return ScoreFacts(as_of.isoformat(), scored)
+def score_fresh(engine: Engine, symbols: Sequence[str], *, as_of: datetime) -> None:
+    """Score what has come true lately; the job of scoring does the rest, and follows revisions."""
+    with ScoreStore(engine).update(symbols) as batch:
+        matured = batch.read_unscored(as_of=as_of, targets_after=as_of - FRESH, is_complete=True)
+        scored = score_forecasts(matured, scored_at=datetime.now(UTC))
+        batch.write_scores(scored, may_replace=False)
 
 
-def score_forecasts(matured: Sequence[MaturedForecast], *, scored_at: datetime) -> list[Score]:
-    """Compute the score of each forecast from the close it was to foresee."""
-    if not matured:
-        return []
-    quantiles = np.array([row.forecast.quantiles for row in matured])
-    anchor = np.array([row.forecast.anchor_close for row in matured])
-    sigma = np.array([row.forecast.sigma for row in matured])
-    realised = np.log(np.array([row.target_close for row in matured]) / anchor)
-    loss = compute_pinball_loss(realised, quantiles)
-    columns = {
-        "realised_return": realised,
-        "loss": loss,
-        "scaled_loss": loss / sigma,
-        "abs_error": np.abs(realised - quantiles[:, MEDIAN]),
-        "is_inside_50": is_inside(realised, *quantiles[:, INSIDE_50].T),
-        "is_inside_90": is_inside(realised, *quantiles[:, INSIDE_90].T),
-    }
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return [
-        Score(forecast_id=one.id, scored_at=scored_at, **dict(zip(columns, row, strict=True)))
-        for one, row in zip(matured, rows, strict=True)
-    ]
+def _load_entrants(
+    settings: Settings,
+    registry: RegistryReader,
+    aliases: Mapping[str, Mapping[str, int]],
+    symbols: Sequence[str],
+    as_of: datetime,
+) -> tuple[list[Entrant], list[Withheld]]:
+    """Load every version that an alias names; one that is refused is withheld with the reason."""
+    entrants, withheld = [], []
+    names = (CHAMPION, PREVIOUS_CHAMPION, *map(find_alias, CONTESTANTS))
+    for title in (Title(symbol, horizon) for symbol in symbols for horizon in settings.horizons):
+        named = aliases.get(title.model_name, {})
+        versions = sorted({named[alias] for alias in names if alias in named})
+        if not versions:
+            reason = f"no model of {title.model_name} is trained yet"
+            withheld.append(Withheld(title.symbol, title.horizon, "", 0, as_of, reason))
+        for version in versions:
+            try:
+                model = registry.load(title.model_name, version, settings.models_dir)
+                require_fit_before(model.manifest, as_of)
+            except ModelRefusedError as error:
+                # the record carries the reason; the other contestants must not miss their hour
+                withheld.append(_blame(title, "", version, as_of, error))
+            else:
+                entrants.append(Entrant(title, version, model))
+    return entrants, withheld
 
 
-def find_reason_to_withhold(candles: Candles, as_of: datetime) -> str:
-    """Say why nothing can be forecast at the full hour `as_of` from these candles; empty if not."""
-    if len(candles) == 0:
-        return f"no candle has closed by {as_of.isoformat()}"
-    last = to_datetime(candles.close_time[-1])
-    if last != as_of:
-        return f"the candle closing at {as_of.isoformat()} is missing; the last closed at {last}"
-    if not compute_features(candles, rows=1).is_usable[0]:
-        return f"too few of the hours before {as_of.isoformat()} have a candle, or none moved"
-    return ""
+def _forecast(
+    engine: Engine,
+    entrants: Sequence[Entrant],
+    windows: Mapping[str, Window],
+    *,
+    as_of: datetime,
+) -> tuple[list[Forecast], list[Withheld]]:
+    """Let the entrants forecast from the last row of their series, calibrated."""
+    shifts = read_shifts(engine, sorted({one.key for one in entrants}), as_of=as_of)
+    tables: dict[tuple[str, tuple[str, ...]], FeatureTable] = {}
+    rows: list[Forecast] = []
+    withheld = []
+    for one in entrants:
+        window, names = windows[one.title.symbol], one.model.manifest.feature_names
+        contestant, place = one.model.contestant, (one.title.symbol, names)
+        try:
+            if place not in tables:
+                tables[place] = window.compute(names)
+            rows += make_forecasts(
+                contestant,
+                tables[place],
+                one.title,
+                version=one.version,
+                shifts=shifts[one.key],
+                auxiliary=window.auxiliary,
+            )
+        except ModelRefusedError as error:
+            withheld.append(_blame(one.title, contestant.name, one.version, as_of, error))
+    return rows, withheld
 
 
-def make_forecasts(
-    contestant: Contestant, table: FeatureTable, title: Title, *, version: int
-) -> list[Forecast]:
-    """Forecast from every row of the table; `issued_at` is each row's own instant.
+def _blame(
+    title: Title, contestant: str, version: int, as_of: datetime, error: ModelRefusedError
+) -> Withheld:
+    reason = f"{title.model_name} version {version}: {error}"
+    return Withheld(title.symbol, title.horizon, contestant, version, as_of, reason)
 
-    Raises:
-        ModelRefusedError: The quantiles are not finite or cross.
-    """
-    quantiles = forecast_quantiles(contestant, table)
-    closes = [to_datetime(close_time) for close_time in table.open_time + HOUR]
-    return [
-        Forecast(
-            symbol=title.symbol,
-            horizon=title.horizon,
-            contestant=contestant.name,
-            model_version=version,
-            as_of=close,
-            issued_at=close,
-            kind="replayed",
-            anchor_close=float(table.close[i]),
-            sigma=float(table.sigma[i]),
-            quantiles=tuple(quantiles[i].tolist()),
-        )
-        for i, close in enumerate(closes)
-    ]
+
+def _count(
+    as_of: datetime, kind: Kind, *, made: int, added: int, withheld: Sequence[Withheld]
+) -> IssueFacts:
+    counts = {"live": 0, "late": 0, "replayed": 0} | {kind: added}
+    return IssueFacts(as_of.isoformat(), **counts, known=made - added, withheld=tuple(withheld))
 
 
 def _log_issue(facts: IssueFacts) -> None:
     for one in facts.withheld:
-        _log.warning("withheld symbol=%s model=%s reason=%s", one.symbol, one.model, one.reason)
+        _log.warning("withheld symbol=%s reason=%s", one.symbol, one.reason)
     _log.info(
-        "issued as_of=%s live=%d late=%d known=%d withheld=%d",
+        "issued as_of=%s live=%d late=%d replayed=%d known=%d withheld=%d",
         facts.as_of,
         facts.live,
         facts.late,
+        facts.replayed,
         facts.known,
         len(facts.withheld),
     )
-
-
-def _forecast_series(
-    settings: Settings, registry: RegistryReader, candles: Candles, *, as_of: datetime
-) -> tuple[list[Forecast], list[Withheld]]:
-    reason = find_reason_to_withhold(candles, as_of)
-    if reason:
-        return [], [Withheld(candles.symbol, "", reason)]
-    table = compute_features(candles, rows=1)
-    rows: list[Forecast] = []
-    withheld = []
-    for horizon in settings.horizons:
-        title = Title(candles.symbol, horizon)
-        aliases = registry.find_aliases(title.model_name)
-        versions = sorted({aliases[alias] for alias in ALIASES if alias in aliases})
-        if not versions:
-            withheld.append(Withheld(candles.symbol, title.model_name, "no model is trained yet"))
-        for version in versions:
-            try:
-                folder = registry.download(title.model_name, version, settings.models_dir)
-                model = load_contestant(folder)
-                require_fit_before(model.manifest, as_of)
-                rows += make_forecasts(model.contestant, table, title, version=version)
-            except ModelRefusedError as error:
-                # the facts and the log carry it; the other contestants must not miss their hour
-                withheld.append(
-                    Withheld(candles.symbol, f"{title.model_name} v{version}", str(error))
-                )
-    return rows, withheld

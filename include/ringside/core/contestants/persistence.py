@@ -7,8 +7,8 @@ import numpy as np
 
 from ringside.core.candles import Floats
 from ringside.core.contestants.bands import BAND_FILE, read_band, write_band
-from ringside.core.contestants.base import Contestant, Sample
-from ringside.core.quantiles import compute_band
+from ringside.core.contestants.base import Contestant, Params, Sample
+from ringside.core.quantiles import LEVELS, compute_band
 
 
 class Persistence(Contestant):
@@ -17,8 +17,9 @@ class Persistence(Contestant):
     name = "persistence"
     is_baseline = True
 
-    def __init__(self, band: Floats | None = None) -> None:
-        self._band = np.zeros(5) if band is None else band
+    def __init__(self, params: Params | None = None) -> None:
+        super().__init__(params)
+        self._band = np.zeros(len(LEVELS))
 
     def fit(self, sample: Sample, *, seed: int) -> None:
         """Take the quantiles of the sample's returns; nothing is random, `seed` is not used."""
@@ -36,4 +37,6 @@ class Persistence(Contestant):
     @classmethod
     def load(cls, files: Mapping[str, bytes]) -> Self:
         """Rebuild from the JSON band."""
-        return cls(read_band(files))
+        loaded = cls()
+        loaded._band = read_band(files)
+        return loaded

@@ -1,23 +1,28 @@
 """Gradient-boosted quantiles of the return, in units of sigma, grown from the EWMA band."""
 
 from collections.abc import Mapping
-from typing import Self
+from dataclasses import dataclass
+from typing import Self, cast
 
 import numpy as np
 import xgboost
 
 from ringside.core.candles import Floats
 from ringside.core.contestants.bands import BAND_FILE, read_band, write_band
-from ringside.core.contestants.base import Contestant, Sample
+from ringside.core.contestants.base import (
+    PARAMS_FILE,
+    Contestant,
+    Params,
+    Sample,
+    read_params,
+    write_params,
+)
 from ringside.core.quantiles import LEVELS, compute_band, sort_quantiles
 from ringside.errors import ModelRefusedError
 
 BOOSTER_FILE = "booster.ubj"
-ROUNDS = 80
-LEAF_SHARE = 0.035
-"""Share of the rows a leaf must hold, so that small samples grow trees as cautious as large."""
 
-PARAMS: dict[str, object] = {
+SETTINGS: dict[str, object] = {
     "objective": "reg:quantileerror",
     "quantile_alpha": np.array(LEVELS),
     "tree_method": "hist",
@@ -34,29 +39,45 @@ PARAMS: dict[str, object] = {
 }
 
 
+@dataclass(frozen=True)
+class XgboostParams(Params):
+    """How many trees correct the band, and the share of the rows a leaf must hold.
+
+    The share is that of one hour ahead. It grows with the root of the horizon, because outcomes of
+    h hours overlap and n rows hold but n / h of them.
+    """
+
+    rounds: int = 80
+    leaf_share: float = 0.035
+
+
 class Xgboost(Contestant):
     """Trees correct the EWMA band row by row; without a pattern they leave it as it is."""
 
     name = "xgboost"
     is_baseline = False
+    params_grid = (XgboostParams(), XgboostParams(rounds=40))
 
-    def __init__(self, booster: xgboost.Booster | None = None, band: Floats | None = None) -> None:
-        self._booster = booster
-        self._band = np.zeros(len(LEVELS)) if band is None else band
+    def __init__(self, params: Params | None = None) -> None:
+        super().__init__(params)
+        self._booster: xgboost.Booster | None = None
+        self._band = np.zeros(len(LEVELS))
 
     def fit(self, sample: Sample, *, seed: int) -> None:
         """Fit on the scaled returns, starting from their empirical quantiles."""
+        params = cast(XgboostParams, self.params)
         scaled = sample.target / sample.sigma
         self._band = compute_band(scaled)
         data = xgboost.QuantileDMatrix(
             sample.features,
             label=scaled,
             base_margin=np.tile(self._band, (len(sample), 1)),
-            max_bin=PARAMS["max_bin"],
+            max_bin=SETTINGS["max_bin"],
             nthread=1,
         )
-        chosen = {"seed": seed, "min_child_weight": LEAF_SHARE * len(sample)}
-        self._booster = xgboost.train(PARAMS | chosen, data, num_boost_round=ROUNDS)
+        leaf = params.leaf_share * np.sqrt(sample.horizon) * len(sample)
+        chosen = {"seed": seed, "min_child_weight": leaf}
+        self._booster = xgboost.train(SETTINGS | chosen, data, num_boost_round=params.rounds)
 
     def forecast(self, features: Floats, sigma: Floats) -> Floats:
         """Forecast in units of sigma and scale back, shape (n, 5).
@@ -75,18 +96,24 @@ class Xgboost(Contestant):
         return sort_quantiles(quantiles * sigma[:, None])
 
     def save(self) -> dict[str, bytes]:
-        """Give the booster in XGBoost's own binary JSON, and the band."""
+        """Give the booster in XGBoost's own binary JSON, the band, and the parameters."""
         if self._booster is None:
             raise ModelRefusedError("an xgboost contestant was saved before it was fitted")
         booster = bytes(self._booster.save_raw(raw_format="ubj"))
-        return {BOOSTER_FILE: booster, BAND_FILE: write_band(self._band)}
+        return {
+            BOOSTER_FILE: booster,
+            BAND_FILE: write_band(self._band),
+            PARAMS_FILE: write_params(self.params),
+        }
 
     @classmethod
     def load(cls, files: Mapping[str, bytes]) -> Self:
         """Rebuild from the binary JSON; prediction stays on one thread."""
-        band = read_band(files)
+        loaded = cls(read_params(files, XgboostParams))
+        loaded._band = read_band(files)
         try:
-            booster = xgboost.Booster({"nthread": 1}, model_file=bytearray(files[BOOSTER_FILE]))
+            content = bytearray(files[BOOSTER_FILE])
+            loaded._booster = xgboost.Booster({"nthread": 1}, model_file=content)
         except (KeyError, ValueError) as error:
             raise ModelRefusedError(f"{BOOSTER_FILE} is missing or unreadable: {error}") from error
-        return cls(booster, band)
+        return loaded

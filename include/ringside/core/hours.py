@@ -1,0 +1,185 @@
+"""Candles on a gap-free hourly grid, averages over their past, and sigma.
+
+Every number is a fixed sum over a bounded number of past hours, done in the same order for a year
+of rows and for the last row alone, so that training and serving agree to the last bit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ringside.core.candles import HOUR, Candles, Floats, Times
+from ringside.core.known_values import AUXILIARY, JoinedValues, KnownValues, join_known
+
+DAY = 24
+WEEK = 7 * DAY
+MONTH = 30 * DAY
+LOOKBACK = MONTH + 1
+"""Candles that one row may look at, its own included: 30 days of returns need one close more."""
+
+MIN_SHARE = 0.2
+"""Share of a window's weight that must be there. Missing hours hand theirs to those present."""
+
+WARM_UP = WEEK + 1
+"""Candles after which a row is usable: by then every window has its share."""
+
+
+def ewma_weights(half_life: int) -> Floats:
+    """Compute weights that halve every `half_life` hours, cut off after eight of these.
+
+    Returns:
+        Weights, newest first, summing to one, shape (8 * half_life,), `MONTH` at most.
+    """
+    ages = np.arange(min(8 * half_life, MONTH))
+    return _share_out(0.5 ** (ages / half_life))
+
+
+def mean_weights(length: int) -> Floats:
+    """Compute equal weights of the last `length` hours, shape (length,), summing to one."""
+    return np.full(length, 1 / length)
+
+
+def season_weights(ahead: int, *, period: int = DAY) -> Floats:
+    """Compute weights of the past hours that stand where the next `ahead` hours do in a period.
+
+    With a period of a day these are the same hours of day, with a week the same of the week.
+
+    Returns:
+        Weights, newest first, shape (MONTH,), summing to one; zero at other hours.
+    """
+    lag = np.arange(MONTH)
+    steps = np.arange(1, ahead + 1)
+    return _share_out(((lag[:, None] + steps) % period == 0).sum(axis=1).astype(np.float64))
+
+
+def _share_out(weights: Floats) -> Floats:
+    shares: Floats = weights / weights.sum()
+    return shares
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Candles on a gap-free hourly grid, shape (n,); an hour without a sound candle holds NaN.
+
+    Features are computed for the last `rows` hours only. `auxiliary` holds the values of the
+    series that were given, by name.
+    """
+
+    open_time: Times
+    close: Floats
+    high: Floats
+    low: Floats
+    volume: Floats
+    rows: int
+    auxiliary: Mapping[str, KnownValues]
+
+    @cached_property
+    def closed(self) -> Times:
+        """When the candle of each computed row closes, shape (rows,): what is known by then."""
+        closes: Times = self.open_time[len(self.open_time) - self.rows :] + HOUR
+        return closes
+
+    @cached_property
+    def log_return(self) -> Floats:
+        """Log return of each hour (unitless), shape (n,); NaN beside a gap."""
+        return np.diff(np.log(self.close), prepend=np.nan)
+
+    @cached_property
+    def squared_return(self) -> Floats:
+        """Square of `log_return`, shape (n,)."""
+        return self.log_return**2
+
+    @cached_property
+    def log_range(self) -> Floats:
+        """Log of high over low of each hour (unitless), shape (n,)."""
+        wide: Floats = np.log(self.high / self.low)
+        return wide
+
+    def weigh(self, values: Floats, weights: Floats) -> Floats:
+        """Average `values` over the past by `weights`, newest first; missing hours are left out.
+
+        Returns:
+            Shape (rows,); NaN where the hours present carry less than `MIN_SHARE` of the weight.
+        """
+        here = np.isfinite(values)
+        share = self._sum_past(here.astype(np.float64), weights)
+        total = self._sum_past(np.where(here, values, 0.0), weights)
+        enough = share >= MIN_SHARE
+        return np.where(enough, total / np.where(enough, share, 1.0), np.nan)
+
+    def _sum_past(self, values: Floats, weights: Floats) -> Floats:
+        """Sum weighted windows ending at each row; each is one dot product of the same length."""
+        reach = self.rows + len(weights) - 1
+        padding = np.zeros(max(0, reach - len(values)))
+        padded = np.concatenate([padding, values[max(0, len(values) - reach) :]])
+        return np.correlate(padded, weights[::-1], "valid")
+
+    def last(self, values: NDArray[np.generic]) -> Floats:
+        """Take the computed rows of a column of shape (n,)."""
+        rows: Floats = values[len(values) - self.rows :].astype(np.float64)
+        return rows
+
+    def variance(self, half_life: int) -> Floats:
+        """Average squared returns exponentially, shape (rows,)."""
+        return self.weigh(self.squared_return, ewma_weights(half_life))
+
+    @cached_property
+    def sigma(self) -> Floats:
+        """Predictable volatility of one hour (unitless), shape (rows,); NaN where unknown."""
+        mixed = 0.5 * self.variance(8) + 0.3 * self.variance(48) + 0.2 * self.variance(MONTH)
+        return np.where(mixed > 0, np.sqrt(mixed), np.nan)
+
+    def join(self, series: str, *, hours_ago: int = 0) -> JoinedValues:
+        """Find the value of an auxiliary series known at each row, or some hours before it.
+
+        Returns:
+            Shape (rows,); NaN where none was known or it was older than the series allows.
+        """
+        at = self.closed - hours_ago * HOUR
+        max_age_hours = AUXILIARY[series].max_age_hours
+        return join_known(self.auxiliary[series], at, max_age_hours=max_age_hours)
+
+
+def put_on_grid(
+    candles: Candles, *, rows: int | None, auxiliary: Mapping[str, KnownValues]
+) -> Hours:
+    """Lay candles on the grid; one with a number that is not finite, or no price, is missing.
+
+    Raises:
+        ValueError: There are no candles, or they are not sorted, unique and on the hour.
+    """
+    if len(candles) == 0:
+        raise ValueError(f"no candles of {candles.symbol} to compute features of")
+    steps = (candles.open_time - candles.open_time[0]) / HOUR
+    place = steps.astype(np.intp)
+    if np.any(np.diff(steps) <= 0) or np.any(place != steps):
+        raise ValueError(f"candles of {candles.symbol} are not sorted, unique and on the hour")
+    size = int(place[-1]) + 1
+    is_sound = find_sound(candles)
+
+    def spread(column: Floats) -> Floats:
+        grid = np.full(size, np.nan)
+        grid[place[is_sound]] = column[is_sound]
+        return grid
+
+    return Hours(
+        open_time=candles.open_time[0] + np.arange(size) * HOUR,
+        close=spread(candles.close),
+        high=spread(candles.high),
+        low=spread(candles.low),
+        volume=spread(candles.volume),
+        rows=size if rows is None else min(rows, size),
+        auxiliary=auxiliary,
+    )
+
+
+def find_sound(candles: Candles) -> NDArray[np.bool_]:
+    """Tell the candles that can be computed with: finite, prices above zero, volume not below."""
+    columns = np.stack([candles.high, candles.low, candles.close, candles.volume])
+    sound: NDArray[np.bool_] = (
+        np.isfinite(columns).all(axis=0) & (columns[:3] > 0).all(axis=0) & (columns[3] >= 0)
+    )
+    return sound
