@@ -86,6 +86,7 @@ docs: setup ## Write the generated pages anew
 bench: setup ## Measure the platform beside its floors
 	@$(BIN)/python tests/bench/measure_ingestion.py
 	@$(BIN)/python tests/bench/measure_platform.py
+	@$(BIN)/python tests/bench/measure_serving.py
 
 stand-in: setup ## Play Binance on this machine, also its errors [DATA= SERIES= ARGS=]
 	@$(BIN)/python -m ringside_standin $(if $(DATA),--data $(DATA)) $(if $(SERIES),--series $(SERIES)) $(ARGS)
