@@ -70,16 +70,7 @@ def make_forecast(titles: Sequence[Title], champions: Champions, window: MarketW
         Problem: 503 with the reason, when no title can be forecast.
     """
     candles = window.candles
-    if len(candles) == 0:
-        raise _unavailable("no-candles", f"no closed candle of {candles.symbol} is published yet")
-    anchor = find_anchor(candles)
-    if anchor is None:
-        as_of = to_datetime(candles.close_time[-1])
-        raise _unavailable(
-            "candle-gap",
-            f"too many candles of {candles.symbol} are missing before {as_of.isoformat()}",
-            candles=len(candles),
-        )
+    anchor = _require_anchor(candles)
     age = window.market_time - anchor.as_of
     current = [title for title in titles if age < find_max_age(title)]
     if not current:
@@ -112,6 +103,25 @@ def make_forecast(titles: Sequence[Title], champions: Champions, window: MarketW
         "unavailable": [*given.unavailable, *too_old],
     }
     return Forecast(anchor.as_of, fixed, ranked, tuple(given.used))
+
+
+def _require_anchor(candles: Candles) -> Anchor:
+    """Find the anchor of a forecast.
+
+    Raises:
+        Problem: 503; there is no candle, or too many are missing before it.
+    """
+    if len(candles) == 0:
+        raise _unavailable("no-candles", f"no closed candle of {candles.symbol} is published yet")
+    anchor = find_anchor(candles)
+    if anchor is None:
+        as_of = to_datetime(candles.close_time[-1])
+        raise _unavailable(
+            "candle-gap",
+            f"too many candles of {candles.symbol} are missing before {as_of.isoformat()}",
+            candles=len(candles),
+        )
+    return anchor
 
 
 def find_anchor(candles: Candles) -> Anchor | None:
