@@ -90,6 +90,7 @@ class Traffic:
     failures: list[str] = field(default_factory=list)
     answers: int = 0
     slowest_s: float = 0.0
+    versions: set[tuple[int, ...]] = field(default_factory=set)
 
 
 @contextmanager
@@ -108,6 +109,9 @@ def steady_traffic(url: str) -> Iterator[Traffic]:
                 failure = repr(error)
             with lock:
                 traffic.answers += 1
+                if not failure:
+                    told = answer.json().get("forecasts", [])
+                    traffic.versions.add(tuple(each["version"] for each in told))
                 traffic.slowest_s = max(traffic.slowest_s, time.monotonic() - began)
                 if failure:
                     traffic.failures.append(failure)

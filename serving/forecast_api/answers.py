@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
+import numpy as np
+
 from forecast_api.champions import Champion, Champions
 from forecast_api.lineup import REGISTRY_DOWN, REGISTRY_UNUSABLE
 from forecast_api.market import LABELS, MarketWindow
@@ -45,7 +47,7 @@ class Given:
 
     forecasts: list[dict[str, object]]
     unavailable: list[dict[str, object]]
-    used: tuple[Champion, ...]
+    used: list[Champion]
 
 
 @dataclass(frozen=True)
@@ -68,16 +70,7 @@ def make_forecast(titles: Sequence[Title], champions: Champions, window: MarketW
         Problem: 503 with the reason, when no title can be forecast.
     """
     candles = window.candles
-    if len(candles) == 0:
-        raise _unavailable("no-candles", f"no closed candle of {candles.symbol} is published yet")
-    anchor = find_anchor(candles)
-    if anchor is None:
-        as_of = to_datetime(candles.close_time[-1])
-        raise _unavailable(
-            "candle-gap",
-            f"too many candles of {candles.symbol} are missing before {as_of.isoformat()}",
-            candles=len(candles),
-        )
+    anchor = _require_anchor(candles)
     age = window.market_time - anchor.as_of
     current = [title for title in titles if age < find_max_age(title)]
     if not current:
@@ -87,7 +80,7 @@ def make_forecast(titles: Sequence[Title], champions: Champions, window: MarketW
             as_of=anchor.as_of.isoformat(),
             age_s=age.total_seconds(),
         )
-    given = forecast_titles(current, champions, anchor)
+    [given] = forecast_titles(current, champions, [anchor])
     if not given.forecasts:
         raise _unavailable("no-champion", "no model can forecast", unavailable=given.unavailable)
     too_old = [
@@ -109,7 +102,26 @@ def make_forecast(titles: Sequence[Title], champions: Champions, window: MarketW
         "forecasts": given.forecasts,
         "unavailable": [*given.unavailable, *too_old],
     }
-    return Forecast(anchor.as_of, fixed, ranked, given.used)
+    return Forecast(anchor.as_of, fixed, ranked, tuple(given.used))
+
+
+def _require_anchor(candles: Candles) -> Anchor:
+    """Find the anchor of a forecast.
+
+    Raises:
+        Problem: 503; there is no candle, or too many are missing before it.
+    """
+    if len(candles) == 0:
+        raise _unavailable("no-candles", f"no closed candle of {candles.symbol} is published yet")
+    anchor = find_anchor(candles)
+    if anchor is None:
+        as_of = to_datetime(candles.close_time[-1])
+        raise _unavailable(
+            "candle-gap",
+            f"too many candles of {candles.symbol} are missing before {as_of.isoformat()}",
+            candles=len(candles),
+        )
+    return anchor
 
 
 def find_anchor(candles: Candles) -> Anchor | None:
@@ -119,6 +131,19 @@ def find_anchor(candles: Candles) -> Anchor | None:
         return None
     as_of = to_datetime(candles.close_time[-1])
     return Anchor(as_of, float(features.close[-1]), features)
+
+
+def stack_features(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """Put the rows of several tables into one, in order."""
+    if len(tables) == 1:
+        return tables[0]
+    return FeatureTable(
+        names=tables[0].names,
+        values=np.concatenate([table.values for table in tables]),
+        sigma=np.concatenate([table.sigma for table in tables]),
+        close=np.concatenate([table.close for table in tables]),
+        open_time=np.concatenate([table.open_time for table in tables]),
+    )
 
 
 def find_max_age(title: Title) -> timedelta:
@@ -131,25 +156,33 @@ def find_max_age(title: Title) -> timedelta:
     return max(timedelta(hours=title.horizon), STALE_AFTER)
 
 
-def forecast_titles(titles: Sequence[Title], champions: Champions, anchor: Anchor) -> Given:
-    """Forecast each title by the first model of its ladder that can."""
-    forecasts: list[dict[str, object]] = []
-    unavailable: list[dict[str, object]] = []
-    used: list[Champion] = []
+def forecast_titles(
+    titles: Sequence[Title], champions: Champions, anchors: Sequence[Anchor]
+) -> list[Given]:
+    """Forecast each title by the first model of its ladder that can, from all anchors at once.
+
+    Returns:
+        What is given for each anchor, in their order.
+    """
+    table = stack_features([anchor.features for anchor in anchors])
+    given = [Given([], [], []) for _ in anchors]
     for title in titles:
         reason = "no model is loaded"
         for champion in champions.ladders.get(title, ()):
             try:
-                forecasts.append(_render_forecast(champion, anchor))
+                log_returns = champion.forecast(table)
             except ModelRefusedError as error:
                 log.warning("no forecast by %s v%s: %s", title.model_name, champion.version, error)
                 reason = str(error)
-            else:
-                used.append(champion)
-                break
+                continue
+            for each, anchor, log_return in zip(given, anchors, log_returns, strict=True):
+                each.forecasts.append(_render_forecast(champion, anchor, log_return))
+                each.used.append(champion)
+            break
         else:
-            unavailable.append({"horizon": title.horizon, "reason": reason})
-    return Given(forecasts, unavailable, tuple(used))
+            for each in given:
+                each.unavailable.append({"horizon": title.horizon, "reason": reason})
+    return given
 
 
 def find_warnings(
@@ -175,8 +208,7 @@ def rank(warnings: set[str]) -> tuple[str, ...]:
     return tuple(warning for warning in GRAVITY if warning in warnings)
 
 
-def _render_forecast(champion: Champion, anchor: Anchor) -> dict[str, object]:
-    log_return = champion.forecast(anchor.features)[-1]
+def _render_forecast(champion: Champion, anchor: Anchor, log_return: Floats) -> dict[str, object]:
     target_time = anchor.as_of + timedelta(hours=champion.title.horizon)
     return {
         "horizon": champion.title.horizon,

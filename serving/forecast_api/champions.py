@@ -41,8 +41,11 @@ class Champion:
         """Forecast log-return quantiles at `LEVELS`, shape (n, 5).
 
         Raises:
-            ModelRefusedError: they are not finite numbers in ascending order.
+            ModelRefusedError: they are not finite numbers in ascending order, or a feature is
+                unknown; a baseline only needs to know sigma.
         """
+        if not self.model.contestant.is_baseline and not features.is_usable.all():
+            raise ModelRefusedError("too many of the hours that it looks at are missing")
         names = self.model.manifest.feature_names
         return forecast_quantiles(self.model.contestant, features, names=names)
 

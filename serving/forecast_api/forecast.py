@@ -7,14 +7,13 @@ from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
 from forecast_api.answers import find_warnings, rank
-from forecast_api.champions import Champion
 from forecast_api.contract import describe
 from forecast_api.desk import find_desk, find_symbol
 from forecast_api.problems import Problem
 from forecast_api.questions import read_body, read_query
 from forecast_api.schemas import ForecastAnswer, PredictAnswer, PredictBody, SymbolQuery
 from forecast_api.telemetry import count_forecasts
-from forecast_api.windows import forecast_window
+from forecast_api.windows import forecast_windows
 
 bp = Blueprint("forecast", __name__)
 
@@ -52,17 +51,22 @@ def predict() -> ResponseReturnValue:
     body = read_body(request, PredictBody)
     symbol = require_symbol(body.symbol, desk.symbols)
     titles = desk.titles_of(symbol)
-    used: list[Champion] = []
-    windows = []
-    for number, columns in enumerate(body.windows):
-        answer, given = forecast_window(number, symbol, columns, titles, desk.champions)
-        windows.append(answer)
-        used += given.used
+    anchors, given = forecast_windows(symbol, body.windows, titles, desk.champions)
+    windows = [
+        {
+            "as_of": anchor.as_of.isoformat(),
+            "anchor_close": anchor.close,
+            "forecasts": each.forecasts,
+            "unavailable": each.unavailable,
+        }
+        for anchor, each in zip(anchors, given, strict=True)
+    ]
+    used = given[0].used  # the same models for every window
     if not used:
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE, "no-champion", "no model can forecast", windows=windows
         )
-    count_forecasts(used)
+    count_forecasts(used, len(windows))
     warnings = rank(find_warnings(titles, desk.champions, used))
     return {
         "symbol": symbol,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -12,6 +13,7 @@ from pydantic import (
     Field,
     FiniteFloat,
     RootModel,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -50,6 +52,8 @@ def _read_number(value: object) -> object:
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_read_instant)]
+SentInstant = Annotated[AwareDatetime, Field(strict=True)]
+"""In a body, where there may be a hundred thousand of them: read without any Python."""
 Whole = Annotated[int, BeforeValidator(_read_number)]
 Symbol = Annotated[
     str, Field(description="A series, with or without its slash.", min_length=1, max_length=40)
@@ -61,9 +65,20 @@ Warning_ = Literal[
     "no-model", "baseline", "previous-champion", "stale-candles", "last-good-copy", "database-down"
 ]
 Rung = Literal["registry", "last-good-copy", "previous-champion", "baseline"]
-ContestantName = Literal["champion", "persistence", "persistence_ewma", "xgboost"]
-if set(CONTESTANTS) != set(ContestantName.__args__) - {"champion"}:  # type: ignore[attr-defined]
-    raise TypeError("the names of the contestants in the API are not those of CONTESTANTS")
+_CONTESTANTS = ("champion", *CONTESTANTS)
+
+
+def _require_contestant(value: str) -> str:
+    if value not in _CONTESTANTS:
+        raise ValueError(f"must be one of {', '.join(_CONTESTANTS)}")
+    return value
+
+
+ContestantName = Annotated[
+    str,
+    AfterValidator(_require_contestant),
+    WithJsonSchema({"type": "string", "enum": list(_CONTESTANTS)}),
+]
 
 
 class Asked(BaseModel):
@@ -120,7 +135,7 @@ class ForecastsQuery(HistoryQuery):
 class CandleColumns(Asked):
     """Closed hourly candles as columns of one length, oldest first; hours may be missing."""
 
-    open_time: list[Instant] = Field(min_length=1, max_length=MAX_CANDLES)
+    open_time: list[SentInstant] = Field(min_length=1, max_length=MAX_CANDLES)
     open: list[Price] = Field(min_length=1, max_length=MAX_CANDLES)
     high: list[Price] = Field(min_length=1, max_length=MAX_CANDLES)
     low: list[Price] = Field(min_length=1, max_length=MAX_CANDLES)

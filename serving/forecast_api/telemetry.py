@@ -65,8 +65,8 @@ def install(app: Flask) -> None:
     app.after_request(_end)
 
 
-def count_forecasts(used: Iterable[Champion]) -> None:
-    """Count forecasts that were told."""
+def count_forecasts(used: Iterable[Champion], times: int = 1) -> None:
+    """Count forecasts that were told, so many by each model."""
     for champion in used:
         _forecasts_of(
             champion.title.symbol,
@@ -74,7 +74,7 @@ def count_forecasts(used: Iterable[Champion]) -> None:
             champion.contestant,
             champion.version,
             champion.source,
-        ).inc()
+        ).inc(times)
 
 
 @bp.get("/metrics")

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import numpy as np
 
-from forecast_api.answers import Given, find_anchor, forecast_titles
+from forecast_api.answers import Anchor, Given, find_anchor, forecast_titles
 from forecast_api.champions import Champions
 from forecast_api.questions import bad_field
 from forecast_api.schemas import CandleColumns
@@ -14,36 +14,24 @@ from ringside.core.features import LOOKBACK
 from ringside.core.titles import Title
 
 
-def forecast_window(
-    number: int, symbol: str, columns: CandleColumns, titles: Sequence[Title], champions: Champions
-) -> tuple[dict[str, object], Given]:
-    """Forecast every title from the last candle of a caller's window.
-
-    Args:
-        number: Position of the window in the call, for naming a wrong field.
-        symbol: The series whose titles forecast.
-        columns: The window.
-        titles: The titles of the symbol.
-        champions: The models.
+def forecast_windows(
+    symbol: str, windows: Sequence[CandleColumns], titles: Sequence[Title], champions: Champions
+) -> tuple[list[Anchor], list[Given]]:
+    """Forecast every title from the last candle of each of a caller's windows.
 
     Raises:
         Problem: 422 that names the field; the candles are no candles, or too few.
     """
-    candles = _to_candles(f"windows.{number}", symbol, columns)
-    anchor = find_anchor(candles)
-    if anchor is None:
-        raise _refuse(
-            f"windows.{number}",
-            "too few hours before its last candle have one, or no price has moved",
-        )
-    given = forecast_titles(titles, champions, anchor)
-    answer = {
-        "as_of": anchor.as_of.isoformat(),
-        "anchor_close": anchor.close,
-        "forecasts": given.forecasts,
-        "unavailable": given.unavailable,
-    }
-    return answer, given
+    anchors = [_find_anchor(number, symbol, each) for number, each in enumerate(windows)]
+    return anchors, forecast_titles(titles, champions, anchors)
+
+
+def _find_anchor(number: int, symbol: str, columns: CandleColumns) -> Anchor:
+    field = f"windows.{number}"
+    anchor = find_anchor(_to_candles(field, symbol, columns))
+    if anchor is None or not anchor.features.is_usable[-1]:
+        raise _refuse(field, "too few hours before its last candle have one, or no price has moved")
+    return anchor
 
 
 def _to_candles(field: str, symbol: str, columns: CandleColumns) -> Candles:

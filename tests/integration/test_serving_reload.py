@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from processes import REPO, SERVING_PYTHON, find_free_port
 from ringside.adapters.registry import Registry
+from ringside.adapters.registry_reader import ARTIFACTS, find_artifact_path
 from ringside.core.titles import Title
 from ringside.settings import Settings
+from serving_builders import fit_model
 from serving_process import serving, steady_traffic
 from serving_stage import crown, fill_market, register, served
 
@@ -97,6 +100,49 @@ def test_corrupt_champion_is_refused_and_the_old_one_serves_on(
         forecast = service.get(f"/v1/forecast?symbol={titles[0].symbol}").json()
         assert forecast["degraded"] == "previous-champion"
         assert len(forecast["forecasts"]) == len(titles)
+
+
+def register_missing(registry, settings, title) -> int:
+    """A version whose files are gone from the artefact store."""
+    version = register(registry, title, "xgboost", seed=5)
+    root = find_artifact_path(registry.read_version(title.model_name, version).source)
+    url = f"{settings.mlflow_url}{ARTIFACTS}/{root}"
+    httpx.delete(url, trust_env=False, timeout=20).raise_for_status()
+    return version
+
+
+def register_incompatible(registry, title) -> int:
+    """A version fitted on features that this code does not compute."""
+    manifest, files = fit_model(title, "xgboost", seed=4)
+    manifest = manifest.model_copy(update={"feature_names": ("moon", *manifest.feature_names[1:])})
+    return registry.register(manifest, files, metrics={}).version
+
+
+def test_five_bad_reloads_under_load_fail_no_request_and_change_no_version(
+    service_settings, old_and_new, registry, titles, tmp_path
+):
+    old, _ = old_and_new
+    title, log = titles[0], tmp_path / "log"
+    bad = [
+        register(registry, title, "xgboost", seed=3, booster_ubj=b"not the booster"),
+        register_missing(registry, service_settings, title),
+        register_incompatible(registry, title),
+    ]
+    with serving(service_settings, log, "/readyz") as service:
+        url = f"{service.url}/v1/forecast?symbol={title.symbol}"
+        with steady_traffic(url) as traffic:
+            for generation, version in enumerate([*bad, *bad[:2]], start=2):
+                crown(registry, {title: version})
+                service.hup()
+                body = service.wait_for_generation(generation)
+                assert [served(note) for note in body["workers"]] == [old, old]
+                [refusal] = body["refused"]
+                assert (refusal["version"], bool(refusal["reason"])) == (version, True)
+        assert traffic.failures == []
+        assert traffic.versions == {(old[titles[0]], old[titles[1]])}
+        assert 'ringside_reloads_total{outcome="refused"} 5.0' in service.get("/metrics").text
+    for version in bad:
+        assert f"refused {title.model_name} version={version}: " in log.read_text()
 
 
 def test_boot_with_the_registry_down_serves_the_last_good_copy(

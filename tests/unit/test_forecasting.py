@@ -48,7 +48,12 @@ def test_model_of_unknown_columns_is_refused():
 
 @pytest.mark.parametrize(
     "quantiles",
-    [np.zeros((3, 4)), np.full((3, 5), np.nan), np.tile([0, 2, 1, 3, 4.0], (3, 1)), np.zeros((2, 5))],
+    [
+        np.zeros((3, 4)),
+        np.full((3, 5), np.nan),
+        np.tile([0, 2, 1, 3, 4.0], (3, 1)),
+        np.zeros((2, 5)),
+    ],
     ids=["four levels", "not finite", "crossing", "a row too few"],
 )  # fmt: skip
 def test_nonsense_is_refused(quantiles):

@@ -234,6 +234,7 @@ def test_model_that_fails_in_the_hour_gives_way_to_the_next_rung(ask, desk, monk
 
     class Failing:
         name = "xgboost"
+        is_baseline = False
 
         def forecast(self, features, sigma):
             return np.full((len(sigma), 5), np.nan)
@@ -266,7 +267,7 @@ def test_callers_window_is_forecast_like_our_own_candles(ask, desk):
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"open_time": lambda c: [*c[:-1], c[-1].replace(":00:00Z", ":30:00Z")]}, "windows.0.open_time.725"),
+        ({"open_time": lambda c: [*c[:-1], f"{c[-1][:13]}:30:00Z"]}, "windows.0.open_time.725"),
         ({"open_time": lambda c: [*c[:-1], c[-2]]}, "windows.0.open_time.725"),
         ({"close": lambda c: [-1.0, *c[1:]]}, "windows.0.close.0"),
         ({"high": lambda c: [*c[:7], 1.0, *c[8:]]}, "windows.0.high.7"),

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from forecast_api.lineup import Candidate, Lineup
 from ringside.core.candles import to_datetime
 from ringside.core.features import LOOKBACK
 from serving_builders import TITLES, make_copy, make_desk
+
+pytestmark = pytest.mark.integration
 
 BODIES_A_ROUND, ROUNDS = 50, 200
 CANDLES = make_candles(180, seed=4)
