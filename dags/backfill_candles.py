@@ -17,7 +17,15 @@ venue never had are recorded, and left alone for long.
 from airflow.sdk import dag
 
 from ringside_airflow import data_tasks, tasks
-from ringside_airflow.defaults import AS_OF_PARAM, HOUSE, Tag, instant_param, required_param
+from ringside_airflow.defaults import (
+    AS_OF_PARAM,
+    HOUSE,
+    INSTANT,
+    SYMBOL,
+    Tag,
+    instant_param,
+    required_param,
+)
 
 
 @dag(
@@ -25,8 +33,8 @@ from ringside_airflow.defaults import AS_OF_PARAM, HOUSE, Tag, instant_param, re
     tags=[Tag.DATA],
     doc_md=__doc__,
     params={
-        "symbol": required_param("Series to load, as in the settings, for example BTC/USDT."),
-        "start": required_param("First open time to load, with time zone.", format="date-time"),
+        "symbol": required_param("A series of the settings, for example BTC/USDT.", **SYMBOL),
+        "start": required_param("First open time to load, with time zone.", **INSTANT),
         "end": instant_param("Load candles that open before this. Empty: up to the run's time."),
         "as_of": AS_OF_PARAM,
     },

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     revision_hours: int = Field(
         3, ge=0, le=168, description="Published hours asked for again in each run, for revisions."
     )
+    revision_days: int = Field(
+        7, ge=0, le=40, description="Published days asked for again once a day, after 00:00 UTC."
+    )
 
     # forecasting
     horizons: Annotated[tuple[int, ...], NoDecode] = Field(

@@ -33,7 +33,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BackfillFacts:
-    """What a back-fill did; hours that were there already count as `skipped_hours`."""
+    """What a back-fill did; hours that were there already count as `skipped_hours`.
+
+    `page` is the path of its last audit's page; None where nothing was audited.
+    """
 
     symbol: str
     start: str
@@ -43,6 +46,7 @@ class BackfillFacts:
     revised: int
     quarantined: int
     skipped_hours: int
+    page: str | None
 
 
 def backfill_candles(
@@ -98,6 +102,7 @@ class _Load:
     revised: int = 0
     quarantined: int = 0
     skipped_hours: int = 0
+    page: str | None = None
 
     def fetch_chunks(self, chunks: Sequence[Span]) -> None:
         """Fetch chunks, newest first, and log the progress; one is written as the next arrives."""
@@ -130,7 +135,8 @@ class _Load:
         """Audit what was fetched in one call and publish it in one transaction."""
         if not self.fetched_ids:
             return
-        audit_batches(self.settings, self.fetched_ids, as_of=self.as_of)
+        audit = audit_batches(self.settings, self.fetched_ids, as_of=self.as_of)
+        self.page = audit.page or self.page
         published = publish_batches(self.settings, self.fetched_ids, as_of=self.as_of)
         for series in published.series:
             self.published += series.published
@@ -157,6 +163,7 @@ class _Load:
             revised=self.revised,
             quarantined=self.quarantined,
             skipped_hours=self.skipped_hours,
+            page=self.page,
         )
 
 
