@@ -14,7 +14,7 @@ from ringside.adapters.model_files import LoadedModel, load_contestant
 from ringside.core.candles import HOUR, Candles, Floats
 from ringside.core.features import LOOKBACK, FeatureTable, compute_features
 from ringside.core.forecasting import forecast_quantiles
-from ringside.core.titles import CHAMPION, Title
+from ringside.core.titles import CHAMPION, PREVIOUS_CHAMPION, Title
 from ringside.errors import ModelRefusedError
 
 log = logging.getLogger(__name__)
@@ -126,7 +126,9 @@ def _find_proved(ladders: dict[Title, tuple[Champion, ...]]) -> dict[tuple[Title
     proved: dict[tuple[Title, str], GoodCopy] = {}
     for title, ladder in ladders.items():
         for champion in ladder:
-            role = BASELINE if champion.source == BASELINE else CHAMPION
+            role = BASELINE
+            if champion.source != BASELINE:
+                role = PREVIOUS_CHAMPION if (title, CHAMPION) in proved else CHAMPION
             proved.setdefault((title, role), GoodCopy(champion.version, champion.sha256))
     return proved
 

@@ -54,8 +54,6 @@ from ringside.core.forecasting import forecast_quantiles
 NAMES = ("open", "high", "low", "close", "volume")
 
 @bentoml.service(workers=2)
-NAMES = ("open", "high", "low", "close", "volume")
-
 class Peer:
     def __init__(self):
         self.models = [load_contestant(Path(p)) for p in os.environ["PEER_MODELS"].split(":")]

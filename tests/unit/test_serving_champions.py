@@ -191,7 +191,7 @@ def test_ladder_is_champion_previous_baseline(tmp_path, serve):
     # all of it is remembered for the day on which the registry does not answer
     cut_off = serve(FakeRegistry({}, is_down=True), TITLES[:1])
     rungs = [(c.version, c.source) for c in cut_off.ladders[TITLES[0]]]
-    assert rungs == [(3, "last-good-copy"), (1, "baseline")]
+    assert rungs == [(3, "last-good-copy"), (2, "previous-champion"), (1, "baseline")]
 
 
 def test_what_served_until_now_comes_before_what_the_registry_calls_previous(
