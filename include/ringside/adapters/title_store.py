@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, or_, select
+from sqlalchemy import Connection, Engine, Row, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ringside.adapters.database import transaction
@@ -61,21 +61,24 @@ class TitleStore:
         with transaction(self._engine) as connection:
             return [Reign(**row._mapping) for row in connection.execute(query)]
 
-    def append_reign(self, reign: Reign) -> Reign:
+    def append_reign(self, reign: Reign, *, after: Reign | None = None) -> Reign:
         """Add a reign once and return the stored row.
 
-        The same verdict, or the same title and `held_from`, adds nothing the second time.
+        The same verdict, or the same title and `held_from`, adds nothing the second time. With
+        `after` the title must still be held by that reign: one of two changes at once is refused.
 
         Raises:
-            TitleError: another contestant or version holds the title from the same instant on.
+            TitleError: another contestant or version holds the title from the same instant on,
+                or `after` does not hold it any more.
         """
         with transaction(self._engine) as connection:
+            name = f"ringside.title.{reign.symbol}.{reign.horizon}"
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
             stored = _find_reign(connection, reign)
             if stored is None:
-                connection.execute(
-                    insert(title_history).values(**vars(reign)).on_conflict_do_nothing()
-                )
-                stored = _find_reign(connection, reign) or reign
+                _require_holder(connection, reign, after)
+                connection.execute(insert(title_history).values(**vars(reign)))
+                stored = reign
         if (stored.contestant, stored.model_version) != (reign.contestant, reign.model_version):
             raise TitleError(
                 f"{stored.contestant} already holds {reign.symbol} h{reign.horizon} from "
@@ -138,6 +141,24 @@ class TitleStore:
         with transaction(self._engine) as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else Reign(**row._mapping)
+
+
+def _require_holder(connection: Connection, reign: Reign, holder: Reign | None) -> None:
+    if holder is None:
+        return
+    query = (
+        select(*_REIGN)
+        .where(title_history.c.symbol == reign.symbol, title_history.c.horizon == reign.horizon)
+        .order_by(title_history.c.held_from.desc())
+        .limit(1)
+    )
+    last = Reign(**connection.execute(query).one()._mapping)
+    if last != holder:
+        raise TitleError(
+            f"{reign.symbol} h{reign.horizon} has changed hands since: {last.contestant} holds it",
+            held=last,
+            refused=reign,
+        )
 
 
 def _find_reign(connection: Connection, reign: Reign) -> Reign | None:

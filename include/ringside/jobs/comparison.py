@@ -9,11 +9,11 @@ from ringside.adapters.database import make_engine
 from ringside.adapters.evidence_store import EvidenceStore
 from ringside.adapters.registry_reader import RegistryReader
 from ringside.adapters.title_store import StoredVerdict, TitleStore
-from ringside.core.titles import BASELINES, CHALLENGER, CHALLENGING, CHAMPION, Title, baseline_alias
+from ringside.core.titles import BASELINES, CHALLENGER, CHALLENGING, Title, baseline_alias
 from ringside.core.verdict_texts import render_verdict
 from ringside.core.verdicts import Evidence, Reign, Rule, Verdict, decide_title
 from ringside.errors import TitleError
-from ringside.jobs.promotion import restore_titles
+from ringside.jobs.restoring import settle_titles
 from ringside.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -48,15 +48,16 @@ def decide_titles(settings: Settings, *, as_of: datetime) -> list[VerdictFacts]:
     """
     _log.info("deciding series=%s as_of=%s", ",".join(settings.series), as_of.isoformat())
     store = TitleStore(make_engine(settings))
+    titles = [Title(symbol, horizon) for symbol in settings.series for horizon in settings.horizons]
+    settle_titles(settings, titles)
     facts = []
-    for symbol in settings.series:
-        for horizon in settings.horizons:
-            stored = store.find_verdict(symbol, horizon, as_of=as_of)
-            if stored is None:
-                stored = _decide(settings, Title(symbol, horizon), store, as_of=as_of)
-            facts.append(_to_facts(stored))
-            _log.info("%s", stored.text_en)
-            _log.info("%s", stored.text_ko)
+    for title in titles:
+        stored = store.find_verdict(title.symbol, title.horizon, as_of=as_of)
+        if stored is None:
+            stored = _decide(settings, title, store, as_of=as_of)
+        facts.append(_to_facts(stored))
+        _log.info("%s", stored.text_en)
+        _log.info("%s", stored.text_ko)
     outcomes = ",".join(f"{f.symbol}:h{f.horizon}:{f.outcome}" for f in facts)
     _log.info("decided titles=%d outcomes=%s", len(facts), outcomes)
     return facts
@@ -76,7 +77,6 @@ def _decide(
         )
     with RegistryReader(settings.mlflow_url) as registry:
         aliases = registry.find_aliases(title.model_name)
-    _settle(settings, title, store, aliases)
     versions = _find_versions(aliases, champion)
     scored = EvidenceStore(make_engine(settings)).read_scored_hours(champion, as_of=as_of)
     evidence = Evidence(
@@ -90,15 +90,6 @@ def _decide(
     return store.write_verdict(
         _to_stored(decide_title(evidence, _make_rule(settings)), champion, versions)
     )
-
-
-def _settle(
-    settings: Settings, title: Title, store: TitleStore, aliases: Mapping[str, int]
-) -> None:
-    """Take back a promotion that was cut short before its title was recorded."""
-    holder = store.read_champion(title.symbol, title.horizon)
-    if holder is not None and aliases.get(CHAMPION, holder.model_version) != holder.model_version:
-        restore_titles(settings, [title])
 
 
 def _find_versions(aliases: Mapping[str, int], champion: Reign) -> dict[str, int]:
