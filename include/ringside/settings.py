@@ -116,6 +116,17 @@ class Settings(BaseSettings):
     serving_runner: Literal["process", "docker"] = Field(
         "process", description="How serving is told to reload: a local process, or containers."
     )
+    serving_image: str = Field(
+        "ringside-serving:0.1.0",
+        description="Image of the service, in which new challengers are examined; never pulled.",
+    )
+    serving_python: Path | None = Field(
+        None,
+        description="Python of the service's environment, for examinations; empty: the caller's.",
+    )
+    serving_folder: Path = Field(
+        Path("serving"), description="Folder of the service's code, for examinations."
+    )
     project: str = Field(
         "ringside", description="Label `ringside.project` of this platform's containers."
     )

@@ -37,6 +37,9 @@ _OF_THIS_MACHINE = {
     "database_url",
     "docker_url",
     "project",
+    "serving_folder",
+    "serving_image",
+    "serving_python",
     "serving_runner",
     "source_path",
     "state_dir",
@@ -59,6 +62,9 @@ class TrainingOperator(DockerOperator):
     Args:
         command: Arguments of `ringside`, for example `["train", "--series", "BTC/USDT"]`.
     """
+
+    module = "ringside.cli"
+    container_program: Sequence[str] = ("ringside",)
 
     # The image and the environment are known when the task runs; no secret is ever rendered.
     template_fields: Sequence[str] = ("command",)
@@ -93,6 +99,10 @@ class TrainingOperator(DockerOperator):
         failure = AirflowFailException if exit_code in PERMANENT_EXITS else AirflowException
         raise failure(f"`{command}` ended with exit code {exit_code}; the reason is logged above")
 
+    def find_image(self, settings: Settings) -> str:
+        """Name the image of the container."""
+        return settings.training_image
+
     def on_kill(self) -> None:
         """Stop the container or the process group; neither outlives its task."""
         if self._container is not None:
@@ -106,7 +116,7 @@ class TrainingOperator(DockerOperator):
         environment["PYTHONUNBUFFERED"] = "1"
         environment["RINGSIDE_DATABASE_URL"] = settings.database_url.get_secret_value()
         self._process = SubprocessHook()
-        arguments = [sys.executable, "-m", "ringside.cli", *self.command]
+        arguments = [sys.executable, "-m", self.module, *self.command]
         # Settings may hold relative folders, so the child must not start in a temporary one.
         result = self._process.run_command(arguments, env=environment, cwd=str(Path.cwd()))
         return int(result.exit_code)
@@ -121,8 +131,8 @@ class TrainingOperator(DockerOperator):
         self.docker_url = settings.docker_url
         secret = settings.training_database_url or settings.database_url
         work = Work(
-            image=settings.training_image,
-            command=["ringside", "--database-url-from-stdin", *self.command],
+            image=self.find_image(settings),
+            command=[*self.container_program, "--database-url-from-stdin", *self.command],
             environment=THREADS | _FOLDERS | container_environment(settings),
             owner=describe_owner(settings.project, context["ti"]),
         )
@@ -154,6 +164,17 @@ def container_environment(settings: Settings) -> dict[str, str]:
         else str(value)
         for name, value in values.items()
     }
+
+
+class ExaminationOperator(TrainingOperator):
+    """Examine new challengers where the service runs: its image, or its environment here."""
+
+    module = "ringside.examiner"
+    container_program = ("python", "-m", "ringside.examiner")
+
+    def find_image(self, settings: Settings) -> str:
+        """Name the service's own image."""
+        return settings.serving_image
 
 
 class AskHumanOperator(ApprovalOperator):

@@ -162,6 +162,24 @@ def require_versions(symbol: str, as_of: str) -> None:
 
 @task(map_index_template="{{ task.op_args[0] }}")
 @no_retry_when_permanent
+def enter_ring(symbol: str, as_of: str) -> None:
+    """Let baselines and the challengers that passed their examination forecast for the title."""
+    from ringside.jobs import examination
+
+    examination.enter_ring(task_settings(), symbol, as_of=parse_instant(as_of))
+
+
+@task(map_index_template="{{ task.op_args[0] }}")
+@no_retry_when_permanent
+def require_passed(symbol: str, as_of: str) -> None:
+    """Fail the run, after the others have entered, when a challenger was refused."""
+    from ringside.jobs import examination
+
+    examination.require_passed(task_settings(), symbol, as_of=parse_instant(as_of))
+
+
+@task(map_index_template="{{ task.op_args[0] }}")
+@no_retry_when_permanent
 def crown_first_champion(symbol: str, as_of: str, dag_run: Run = None) -> list[int]:
     """Give the titles that nobody holds to the naive forecast; return their horizons."""
     from ringside.jobs import training

@@ -13,7 +13,7 @@ from model_builders import AS_OF, make_fitted, make_forecast
 from ringside.adapters.model_files import load_contestant, place_files, write_model
 from ringside.core.forecasts import FIRST_HASH, chain_forecasts, find_kind, hash_forecast
 from ringside.core.manifest import hash_candles, read_manifest, require_fit_before
-from ringside.core.titles import ALIASES, Title
+from ringside.core.titles import Title
 from ringside.errors import ModelRefusedError
 
 
@@ -150,7 +150,6 @@ def test_model_from_the_future_is_refused():
 
 def test_title_names_its_model():
     assert Title("BTC/USDT", 24).model_name == "ringside.BTCUSDT.h24"
-    assert ALIASES[3:] == ("persistence", "persistence-ewma")
 
 
 def test_hash_of_a_forecast_changes_with_every_field():

@@ -104,9 +104,7 @@ class RegistryReader:
         answer = self._get(f"{API}/model-versions/get", name=model_name, version=str(version))
         if answer is None:
             raise ModelRefusedError(f"the registry has no version {version} of {model_name}")
-        found: dict[str, Any] = answer.json()["model_version"]
-        tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
-        return ModelVersion(model_name, int(found["version"]), found["source"], tags)
+        return to_version(answer.json()["model_version"])
 
     def hash_manifest(self, model_name: str, version: int) -> str:
         """Compute the SHA-256 (hex) of a version's manifest, which itself names every file's.
@@ -201,6 +199,12 @@ def is_sound(folder: Path) -> bool:
     except ModelRefusedError:
         return False
     return True
+
+
+def to_version(found: Mapping[str, Any]) -> ModelVersion:
+    """Read a version as MLflow describes it."""
+    tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+    return ModelVersion(found["name"], int(found["version"]), found["source"], tags)
 
 
 def find_error_code(answer: httpx.Response) -> str:

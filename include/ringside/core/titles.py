@@ -41,4 +41,16 @@ def baseline_alias(contestant: str) -> str:
     return contestant.replace("_", "-")
 
 
-ALIASES = (CHAMPION, CHALLENGER, PREVIOUS_CHAMPION, *map(baseline_alias, BASELINES))
+SHADOWS = 4
+"""Newest versions of each recipe that keep forecasting; of weekly ones, one is two weeks old."""
+
+
+def list_ring_aliases(contestant: str) -> tuple[str, ...]:
+    """Name the aliases of a recipe's newest versions in the ring, newest first.
+
+    Examples:
+        >>> list_ring_aliases("persistence_ewma")[:2]
+        ('persistence-ewma', 'persistence-ewma-2')
+    """
+    newest = baseline_alias(contestant)
+    return (newest, *(f"{newest}-{place}" for place in range(2, SHADOWS + 1)))

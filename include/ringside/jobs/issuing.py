@@ -20,7 +20,7 @@ from ringside.core.forecasts import Forecast, find_kind
 from ringside.core.manifest import require_fit_before
 from ringside.core.metrics import compute_pinball_loss, is_inside
 from ringside.core.quantiles import INSIDE_50, INSIDE_90, LEVELS, MEDIAN, are_sound
-from ringside.core.titles import ALIASES, Title
+from ringside.core.titles import Title
 from ringside.errors import ModelRefusedError
 from ringside.settings import Settings
 
@@ -199,7 +199,7 @@ def _forecast_series(
     for horizon in settings.horizons:
         title = Title(candles.symbol, horizon)
         aliases = registry.find_aliases(title.model_name)
-        versions = sorted({aliases[alias] for alias in ALIASES if alias in aliases})
+        versions = sorted(set(aliases.values()))
         if not versions:
             withheld.append(Withheld(candles.symbol, title.model_name, "no model is trained yet"))
         for version in versions:

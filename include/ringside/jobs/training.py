@@ -18,7 +18,7 @@ from ringside.core.manifest import Fit, Manifest, compute_checksums, hash_candle
 from ringside.core.metrics import compute_pinball_loss
 from ringside.core.quantiles import LEVELS
 from ringside.core.splits import make_sample
-from ringside.core.titles import CHALLENGER, CHAMPION, FIRST_CHAMPION, Title, baseline_alias
+from ringside.core.titles import CHAMPION, FIRST_CHAMPION, Title, baseline_alias
 from ringside.core.verdicts import Reign
 from ringside.errors import HistoryTooShortError, ModelRefusedError, TitleError
 from ringside.settings import Settings
@@ -190,7 +190,7 @@ def make_samples(settings: Settings, candles: Candles, *, as_of: datetime) -> li
 
 
 def _enter(registry: Registry, fit: Fit, sample: Sample, data_hash: str) -> Registration:
-    """Fit and register unless that was done before, and let the alias of its kind point to it."""
+    """Fit and register unless that was done before; it gets an alias after its examination."""
     model_name = Title(fit.symbol, fit.horizon).model_name
     version = registry.find_fit(model_name, fit)
     if version is None:
@@ -214,9 +214,6 @@ def _enter(registry: Registry, fit: Fit, sample: Sample, data_hash: str) -> Regi
         registration = registry.register(manifest, files, metrics=metrics)
     else:
         registration = Registration(model_name, fit.contestant, version, is_new=False)
-    is_baseline = CONTESTANTS[fit.contestant].is_baseline
-    alias = baseline_alias(fit.contestant) if is_baseline else CHALLENGER
-    registry.set_newest(model_name, alias, registration.version)
     return registration
 
 
