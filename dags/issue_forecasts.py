@@ -1,10 +1,12 @@
-"""Put every contestant's forecasts on the record, then score those whose hour has passed.
+"""Put every contestant's forecasts on the record, score those whose hour has passed.
 
 **When.** As soon as `ingest_candles` has published candles; the asset's event says up to when.
 
 **What.** Every contestant that holds an alias forecasts every series and horizon from the last
 closed candle. A forecast is withheld, with the reason, where that candle or one it looks back to
-is missing. One issued too late is marked as late and never scored.
+is missing. One issued too late is marked as late and never scored. A champion that was promoted
+lately is held against the one before it, which goes on forecasting (`watch_probation`); if it has
+lost more than its budget, the title goes back by itself (`give_title_back`).
 
 **A re-run** adds nothing: a forecast is recorded once and never changed.
 
@@ -26,7 +28,10 @@ from ringside_airflow.defaults import AS_OF_PARAM, HOUSE, Tag, as_of_from
     **HOUSE,
 )
 def issue_forecasts() -> None:
-    tasks.issue() >> tasks.score(as_of_from("issue"))
+    as_of = as_of_from("issue")
+    watched = tasks.watch_probation(as_of)
+    tasks.issue() >> tasks.score(as_of) >> watched
+    tasks.give_title_back(watched, as_of)
 
 
 issue_forecasts()

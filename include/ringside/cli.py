@@ -104,6 +104,20 @@ def verify_ledger() -> None:
         _log.info("the ledger holds symbol=%s rows=%d", symbol, ledger.verify_chain(symbol))
 
 
+verdict_app = typer.Typer(no_args_is_help=True, help="Verdicts and the dockets they rest on.")
+app.add_typer(verdict_app, name="verdict")
+
+
+@verdict_app.command("replay")
+def replay_verdict(
+    verdict_id: Annotated[int, typer.Argument(help="As the log of `decide_title` names it.")],
+) -> None:
+    """Derive a verdict again from the ledger; fails naming the rows that are not what they were."""
+    from ringside.jobs import replaying
+
+    replaying.replay_verdict(Settings(), verdict_id)
+
+
 def _parse_instant(text: str) -> datetime:
     try:
         instant = datetime.fromisoformat(text)

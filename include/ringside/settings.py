@@ -79,17 +79,31 @@ class Settings(BaseSettings):
     )
 
     # the title
-    min_gain_frac: float = Field(
-        0.01, ge=0, lt=1, description="Share of the champion's loss a challenger must save to win."
+    stake: Literal["band", "point"] = Field(
+        "band",
+        description="What the title is fought on: `band`, the pinball loss over sigma, or `point`,"
+        " the winsorised squared error of the median.",
     )
-    max_p_value: float = Field(
-        0.01, gt=0, lt=0.5, description="Largest p-value of the comparison at which it may win."
+    alpha: float = Field(
+        0.05, gt=0, lt=0.5, description="Bound on false claims per reign of a title."
     )
-    ask_p_value: float = Field(
-        0.05, gt=0, lt=1, description="Above `max_p_value` and up to this, a person is asked."
+    refresh_days: int = Field(
+        91, ge=7, description="Days of a reign before a newer version of the champion may follow."
     )
-    min_shared_hours: int = Field(
-        500, ge=24, description="Hours both must have forecast before a verdict can be a change."
+    margin_frac: float = Field(
+        0.01, gt=0, lt=0.5, description="Share of the loss by which that version may be worse."
+    )
+    shadow_days: int = Field(
+        14, ge=1, description="Days of own forecasts on record that a new champion must have."
+    )
+    probation_days: int = Field(
+        28, ge=1, description="Days after a promotion on which the new champion is watched."
+    )
+    probation_budget_hours: float = Field(
+        24.0,
+        gt=0,
+        description="Excess loss over the former champion, in hours of its mean loss, that gives"
+        " the title back.",
     )
     ask_timeout_minutes: int = Field(
         60, ge=1, description="How long a verdict waits for a person before the champion stays."
@@ -202,6 +216,11 @@ class Settings(BaseSettings):
     def audits_dir(self) -> Path:
         """Folder of audit results, one page and one JSON file per batch."""
         return self.state_dir / "audits"
+
+    @property
+    def dockets_dir(self) -> Path:
+        """Folder of dockets: one bundle per verdict, from which it can be derived again."""
+        return self.state_dir / "dockets"
 
     @property
     def reports_dir(self) -> Path:

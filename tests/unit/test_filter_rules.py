@@ -107,8 +107,8 @@ def test_the_service_s_own_image_may_be_run_within_the_same_bounds(image):
         json.dumps(content).encode(),
     )
     assert json.loads(admit_general(asked, bounds).body)["Image"] == image
+    content["HostConfig"]["Memory"] = 0
     with pytest.raises(RefusedError, match="memory"):
-        content["HostConfig"]["Memory"] = 0
         admit_general(replace(asked, body=json.dumps(content).encode()), bounds)
 
 

@@ -1,14 +1,16 @@
 """Verdicts and reigns in PostgreSQL: what was decided, and who holds each title since when."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, func, or_, select
+from sqlalchemy import Connection, Engine, Row, and_, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ringside.adapters.database import transaction
-from ringside.adapters.tables import title_history, verdicts
+from ringside.adapters.tables import policy_costs, title_history, verdicts
+from ringside.core.gate.policies import PolicyCost
 from ringside.core.verdicts import Reign
 from ringside.errors import TitleError
 
@@ -31,6 +33,11 @@ class StoredVerdict:
     text_en: str
     text_ko: str
     decided_at: datetime
+    origin: str = "gate"
+    asked_by: str | None = None
+    asked_reason: str | None = None
+    docket: str | None = None
+    docket_sha256: str | None = None
     id: int = 0
 
 
@@ -89,19 +96,26 @@ class TitleStore:
         return stored
 
     def write_verdict(self, verdict: StoredVerdict) -> StoredVerdict:
-        """Add a verdict once per title and `as_of`; return the row that is stored."""
+        """Add a verdict once per title, `as_of` and origin; return the row that is stored."""
         values = {name: value for name, value in vars(verdict).items() if name != "id"}
         with transaction(self._engine) as connection:
             connection.execute(insert(verdicts).values(**values).on_conflict_do_nothing())
-        stored = self.find_verdict(verdict.symbol, verdict.horizon, as_of=verdict.as_of)
+        stored = self.find_verdict(
+            verdict.symbol, verdict.horizon, as_of=verdict.as_of, origin=verdict.origin
+        )
         if stored is None:
             raise TitleError(f"the verdict on {verdict.symbol} h{verdict.horizon} was not stored")
         return stored
 
-    def find_verdict(self, symbol: str, horizon: int, *, as_of: datetime) -> StoredVerdict | None:
-        """Return the verdict of exactly that title and instant, or None."""
+    def find_verdict(
+        self, symbol: str, horizon: int, *, as_of: datetime, origin: str = "gate"
+    ) -> StoredVerdict | None:
+        """Return the verdict of exactly that title, instant and origin, or None."""
         query = select(verdicts).where(
-            verdicts.c.symbol == symbol, verdicts.c.horizon == horizon, verdicts.c.as_of == as_of
+            verdicts.c.symbol == symbol,
+            verdicts.c.horizon == horizon,
+            verdicts.c.as_of == as_of,
+            verdicts.c.origin == origin,
         )
         with transaction(self._engine) as connection:
             row = connection.execute(query).one_or_none()
@@ -128,12 +142,59 @@ class TitleStore:
         query = (
             select(verdicts)
             .where(verdicts.c.symbol == symbol, verdicts.c.horizon == horizon)
-            .order_by(verdicts.c.as_of)
+            .order_by(verdicts.c.as_of, verdicts.c.id)
         )
         if as_of is not None:
             query = query.where(verdicts.c.as_of <= as_of)
         with transaction(self._engine) as connection:
             return [_to_verdict(row) for row in connection.execute(query)]
+
+    def find_freeze(self, symbol: str, horizon: int, *, as_of: datetime) -> StoredVerdict | None:
+        """Return the verdict by which the title is frozen at `as_of`, or None."""
+        asked = [
+            verdict
+            for verdict in self.read_verdicts(symbol, horizon, as_of=as_of)
+            if verdict.origin in ("freeze", "unfreeze")
+        ]
+        return asked[-1] if asked and asked[-1].origin == "freeze" else None
+
+    def read_origins(self, symbol: str, horizon: int) -> dict[int, str]:
+        """Read where each verdict on a title came from, by its id."""
+        return {one.id: one.origin for one in self.read_verdicts(symbol, horizon)}
+
+    def write_policy_costs(
+        self, symbol: str, horizon: int, costs: Sequence[PolicyCost], *, as_of: datetime
+    ) -> None:
+        """Replace the costs of all policies of one title."""
+        table = policy_costs
+        mine = (table.c.symbol == symbol) & (table.c.horizon == horizon)
+        rows = [
+            {
+                "symbol": symbol,
+                "horizon": horizon,
+                "policy": cost.policy,
+                "as_of": as_of,
+                "scaled_loss": cost.loss,
+                "swaps": cost.swaps,
+                "hours": cost.hours,
+            }
+            for cost in costs
+        ]
+        with transaction(self._engine) as connection:
+            connection.execute(delete(table).where(mine))
+            if rows:
+                connection.execute(insert(table).on_conflict_do_nothing(), rows)
+
+    def read_policy_costs(self, symbol: str, horizon: int) -> list[PolicyCost]:
+        """Read the costs of the policies of one title, dearest last."""
+        table = policy_costs
+        query = (
+            select(table.c.policy, table.c.scaled_loss, table.c.swaps, table.c.hours)
+            .where(table.c.symbol == symbol, table.c.horizon == horizon)
+            .order_by(table.c.scaled_loss, table.c.policy)
+        )
+        with transaction(self._engine) as connection:
+            return [PolicyCost(*row) for row in connection.execute(query)]
 
     def find_reign_of(self, verdict_id: int) -> Reign | None:
         """Return the reign that a verdict led to, or None while it has led to none."""

@@ -140,6 +140,21 @@ def record_titles(
     return reigns
 
 
+def change_over(
+    settings: Settings, verdict_ids: Sequence[int], *, as_of: datetime, promoted_by: str
+) -> list[Reign]:
+    """Take every step of a change of title in one go: move, reload, prove, record.
+
+    Raises:
+        TitleError: a title cannot change, or serving did not follow; all is as it was.
+        RegistryUnavailableError: MLflow did not answer; running again finishes the work.
+    """
+    promote(settings, verdict_ids, as_of=as_of, promoted_by=promoted_by)
+    former = reload_serving(settings, verdict_ids).former_workers
+    prove_serving(settings, verdict_ids, former_workers=former)
+    return record_titles(settings, verdict_ids, as_of=as_of, promoted_by=promoted_by)
+
+
 def _make_reign(
     change: TitleChange,
     store: TitleStore,
