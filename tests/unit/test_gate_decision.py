@@ -334,13 +334,14 @@ def test_of_two_winners_the_larger_gain_takes_the_title():
     ]
 
 
-def test_long_horizons_bet_on_three_days():
+@pytest.mark.parametrize(("stake", "blocks"), [("band", 119), ("point", 39)])
+def test_long_horizons_bet_on_whole_targets(stake, blocks):
     rows = {
-        "persistence": make_rows(120, width=2.2, horizon=24),
+        "persistence": make_rows(120, width=2.2, shift=1.0, horizon=24),
         "xgboost": make_rows(120, horizon=24),
     }
-    verdict = decide_title(make_record(rows, days=120, horizon=24), RULE)
-    assert 36 <= verdict.deciding.blocks <= 40
+    verdict = decide_title(make_record(rows, days=120, horizon=24), GateRule(stake=stake))
+    assert verdict.deciding.blocks == pytest.approx(blocks, abs=1)
     assert verdict.outcome == "promote_challenger"
 
 

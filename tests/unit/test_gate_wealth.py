@@ -177,8 +177,9 @@ def test_point_stake_winsorises_outcome_and_gap():
 
 
 @pytest.mark.parametrize(("horizon", "hours"), [(1, 24), (6, 24), (8, 24), (9, 48), (24, 72)])
-def test_a_block_holds_three_targets(horizon, hours):
-    assert find_block_hours(horizon) == hours
+def test_a_block_of_points_holds_three_targets(horizon, hours):
+    assert find_block_hours(horizon, "point") == hours
+    assert find_block_hours(horizon, "band") == 24
 
 
 def test_thresholds_share_out_alpha_however_many_recipes_come():

@@ -1,6 +1,6 @@
 """Measure the gate on a real walk-forward: nulls, power over start dates, and a replay.
 
-    python tests/bench/gate/real.py [SYMBOL] [HORIZON]
+    python tests/bench/gate/real.py [SYMBOL] [HORIZON] [band|point] [null|replay|power ...]
 
 Reads what tests/bench/gate/real_forecasts.py has kept. All histories share one price series, so
 the shares are good to a few points only.
@@ -41,7 +41,7 @@ class Ring:
 
     def __init__(self, symbol, horizon, stake):
         self.symbol, self.horizon, self.stake = symbol, horizon, stake
-        self.days = find_block_hours(horizon) / 24
+        self.days = find_block_hours(horizon, stake) / 24
         self.found = {}
         for name in CONTESTANTS:
             if cache_path(symbol, horizon, name, "seed1").exists():
@@ -103,7 +103,7 @@ class Ring:
         kept, self.u = self.u, self.u[span]
         stakes = self.stakes(*cut)
         self.u = kept
-        blocks = sum_blocks(stakes, find_block_hours(self.horizon))
+        blocks = sum_blocks(stakes, find_block_hours(self.horizon, self.stake))
         drop = max(round(before * 7 / self.days), 1)
         return blocks.take(np.arange(len(blocks.hours)) >= drop)
 
@@ -111,7 +111,7 @@ class Ring:
         places = [round(28 * n / self.days) for n in range(1, 27)]
         places = [place for place in places if place < len(blocks.saved)]
         saved = blocks.saved - shift * blocks.cost
-        return compute_path(saved, blocks.scale, places, stake=self.stake, horizon=self.horizon)
+        return compute_path(saved, blocks.scale, places, stake=self.stake)
 
 
 def print_null(ring, name, draws=8):
@@ -318,13 +318,15 @@ def print_replay(ring, year="2021-01-04"):
         show(tag, replay.loss(), len(replay.reigns) - 1, told)
 
 
-def main(symbol="BTC/USDT", horizon="1"):
-    for stake in ("band", "point"):
-        ring = Ring(symbol, int(horizon), stake)
-        for name in MODELS:
-            if name in ring.found:
-                print_null(ring, name)
+def main(symbol="BTC/USDT", horizon="1", stake="band", *parts):
+    """Print the parts named: null, replay, power; all by default."""
+    ring = Ring(symbol, int(horizon), stake)
+    for name in MODELS:
+        if name in ring.found and (not parts or "null" in parts):
+            print_null(ring, name)
+    if not parts or "replay" in parts:
         print_replay(ring)
+    if not parts or "power" in parts:
         print_power(ring)
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from ringside.core.metrics import compute_pinball_loss
 from ringside.core.quantiles import LEVELS
 
 WEEK = 168
@@ -66,10 +65,15 @@ def simulate(rng, histories, *, hours=HOURS, horizon=1):
 
 
 def pinball(world, location, width):
-    """Mean pinball loss of the band shifted by `location` and widened by exp(`width`)."""
-    rows = world.u.size
+    """Mean pinball loss of the band shifted by `location` and widened by exp(`width`).
+
+    The same as `compute_pinball_loss`, in single precision and without copies.
+    """
     scale = np.sqrt(np.mean(world.u[:50] ** 2))
     quantiles = np.exp(width)[..., None] * world.band.astype(np.float32)
     quantiles += (location * scale)[..., None]
-    loss = compute_pinball_loss(world.u.reshape(rows), quantiles.reshape(rows, len(LEVELS)))
-    return loss.reshape(world.u.shape).astype(np.float32)
+    loss = np.zeros_like(world.u)
+    for place, level in enumerate(LEVELS):
+        miss = world.u - quantiles[..., place]
+        loss += np.maximum(level * miss, (level - 1) * miss)
+    return loss / len(LEVELS)

@@ -94,7 +94,7 @@ class _Bench:
         pair = pair_streams(
             self.champion, fresh, horizon=horizon, stake=rule.stake, known_at=self.known_at
         )
-        weighed = weigh_pair(pair, rule, horizon=horizon, threshold=self.thresholds[rival])
+        weighed = weigh_pair(pair, rule, threshold=self.thresholds[rival])
         finding = _describe(rival, pair, weighed, self.thresholds[rival])
         if rival != self.record.champion:
             finding = replace(finding, evidence_not_worse=None)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from ringside.core.candles import Floats, Times
 from ringside.core.gate.pairing import Pair
 from ringside.core.gate.rules import (
-    HOURS_A_DAY,
     HOURS_A_WEEK,
     LATEST_DAYS,
     RANGE_EVIDENCE,
@@ -17,17 +16,16 @@ from ringside.core.gate.rules import (
     RESTARTS,
     GateRule,
     Stake,
-    find_block_hours,
 )
 from ringside.core.gate.wealth import compute_bets, compute_evidence, compute_patience
 
-PATIENCE_DAYS = 28
+PATIENCE_DAYS = 28  # blocks: with the patient stake, a block is a day
 MARGIN_SHARE = 0.8  # of the margin that is granted: it pays for the clips and for slow errors
 LONGEST_PACE_WEEKS = 104.0
 FEWEST_BLOCKS = 7  # below which neither z nor a pace is named
 _DAY = np.timedelta64(1, "D")
 _SIDE = np.concatenate([np.arange(1, 20), np.arange(20, 100, 5), np.arange(100, 501, 50)]) / 1000
-_GAINS = np.concatenate([-_SIDE[::-1], [0.0], _SIDE])
+GAINS = np.concatenate([-_SIDE[::-1], [0.0], _SIDE])
 
 
 @dataclass(frozen=True)
@@ -54,27 +52,23 @@ def compute_path(
     restarts: Sequence[int],
     *,
     stake: Stake,
-    horizon: int,
     given_up_before: int = 0,
 ) -> Floats:
     """Compute the evidence after each block of (..., b) by the rules of the stake."""
-    lags = PATIENCE_DAYS * HOURS_A_DAY // find_block_hours(horizon)
-    patience = compute_patience(saved, lags) if stake == "band" else 1.0
+    patience = compute_patience(saved, PATIENCE_DAYS) if stake == "band" else 1.0
     return compute_evidence(
         compute_bets(saved, scale), restarts, patience=patience, given_up_before=given_up_before
     )
 
 
 def find_restarts(block_start: Times) -> list[int]:
-    """Find the first block of each 28 days since the first one; those to come are left out."""
-    if len(block_start) == 0:
-        return []
+    """Find the first block of each 28 days since the first of them; those to come are left out."""
     instants = block_start[0] + np.arange(1, RESTARTS + 1) * RESTART_DAYS * _DAY
     places = np.searchsorted(block_start, instants)
     return [int(place) for place in places if place < len(block_start)]
 
 
-def weigh_pair(pair: Pair, rule: GateRule, *, horizon: int, threshold: float) -> Weighed:
+def weigh_pair(pair: Pair, rule: GateRule, *, threshold: float) -> Weighed:
     """Let the gamblers bet on the rival, on its not being worse, and against it.
 
     Once the pair has `live_hours_enough` live hours, gains made on replayed hours are given up.
@@ -82,10 +76,10 @@ def weigh_pair(pair: Pair, rule: GateRule, *, horizon: int, threshold: float) ->
     starts = pair.block_start
     if len(starts) == 0:
         return Weighed(1.0, 1.0, 1.0, 1.0, 1.0, None, None, None, None)
-    shifts = np.concatenate([[0.0, -rule.margin_frac * MARGIN_SHARE], _GAINS])
-    up = _follow(pair, rule, shifts, horizon=horizon, side=1)
-    down = _follow(pair, rule, shifts, horizon=horizon, side=-1)
-    low, high = _find_range(up[2:], down[2:])
+    shifts = np.concatenate([[0.0, -rule.margin_frac * MARGIN_SHARE], GAINS])
+    up = _follow(pair, rule, shifts, side=1)
+    down = _follow(pair, rule, shifts, side=-1)
+    low, high = find_range(up[2:], down[2:])
     latest = _find_latest(pair)
     earlier = starts <= starts[-1] - 7 * _DAY
     z_week = _find_z(pair)
@@ -103,11 +97,11 @@ def weigh_pair(pair: Pair, rule: GateRule, *, horizon: int, threshold: float) ->
     )
 
 
-def find_best(pair: Pair, rule: GateRule, *, horizon: int) -> float:
+def find_best(pair: Pair, rule: GateRule) -> float:
     """Find the highest evidence for the rival in the last four weeks; 1 without any bet."""
     if len(pair.block_start) == 0:
         return 1.0
-    path = _follow(pair, rule, np.zeros(1), horizon=horizon, side=1)
+    path = _follow(pair, rule, np.zeros(1), side=1)
     return float(path[0, _find_latest(pair)].max())
 
 
@@ -121,7 +115,7 @@ def count_old_swaps(pair: Pair) -> int:
     return int(np.count_nonzero(np.diff(better.astype(int), prepend=0)))
 
 
-def _follow(pair: Pair, rule: GateRule, shifts: Floats, *, horizon: int, side: int) -> Floats:
+def _follow(pair: Pair, rule: GateRule, shifts: Floats, *, side: int) -> Floats:
     """Follow the evidence that the gain is above each of `shifts`, or below with side -1."""
     saved = side * (pair.blocks.saved - shifts[:, None] * pair.blocks.cost)
     return compute_path(
@@ -129,7 +123,6 @@ def _follow(pair: Pair, rule: GateRule, shifts: Floats, *, horizon: int, side: i
         np.broadcast_to(pair.blocks.scale, saved.shape),
         find_restarts(pair.block_start),
         stake=rule.stake,
-        horizon=horizon,
         given_up_before=_find_given_up(pair, rule),
     )
 
@@ -147,14 +140,22 @@ def _find_given_up(pair: Pair, rule: GateRule) -> int:
     return int(np.searchsorted(pair.block_start, last_replayed, side="right"))
 
 
-def _find_range(up: Floats, down: Floats) -> tuple[float | None, float | None]:
-    """Find the gains that neither side has ever rejected; None at an end beyond the grid."""
-    low_out = _GAINS[up.max(axis=-1) >= RANGE_EVIDENCE]
-    high_out = _GAINS[down.max(axis=-1) >= RANGE_EVIDENCE]
+def find_range(up: Floats, down: Floats) -> tuple[float | None, float | None]:
+    """Find the lowest and the highest gain that neither side has ever rejected.
+
+    Args:
+        up: Evidence that the gain is above each of `GAINS`, shape (gains, b).
+        down: Evidence that it is below, likewise.
+
+    Returns:
+        None at an end that lies beyond the grid; twice None if no constant gain fits.
+    """
+    low_out = GAINS[up.max(axis=-1) >= RANGE_EVIDENCE]
+    high_out = GAINS[down.max(axis=-1) >= RANGE_EVIDENCE]
     low = float(low_out.max()) if len(low_out) else None
     high = float(high_out.min()) if len(high_out) else None
     if low is not None and high is not None and low > high:
-        # what was true early in the reign was refuted later: nothing constant fits
+        # what was true early in the reign was refuted later
         return None, None
     return low, high
 

@@ -105,7 +105,7 @@ def guard_yardstick(
 ) -> Guard:
     """G3: persistence has not proven to be better than the rival; the number is its evidence."""
     pair = pair_streams(rival, yardstick, horizon=horizon, stake=rule.stake, known_at=known_at)
-    best = find_best(pair, rule, horizon=horizon)
+    best = find_best(pair, rule)
     return Guard("G3", best < rule.threshold, best, rule.threshold)
 
 

@@ -67,14 +67,9 @@ def pair_streams(
     outcome = mine.realised / sigma
     first, second = (_charge(one, sigma, outcome, stake) for one in (mine, other))
     gap = np.abs(second.scaled - first.scaled).mean(axis=1)
-    block_hours = find_block_hours(horizon)
+    block_hours = find_block_hours(horizon, stake)
     origin, place, size = _lay_grid(hours, block_hours, horizon, known_at)
-    if stake == "band":
-        columns = (first.loss, second.loss, gap)
-        stakes = stake_band(*(_spread(column, place, size) for column in columns))
-    else:
-        columns = (first.scaled[:, MEDIAN], second.scaled[:, MEDIAN], outcome)
-        stakes = stake_point(*(_spread(column, place, size) for column in columns))
+    stakes = _stake(first, second, outcome, gap, stake=stake, place=place, size=size)
     blocks, starts, skipped = _keep_scored(stakes, block_hours, origin)
     inside = _count_between(champion, hours)
     return Pair(
@@ -110,6 +105,23 @@ def _charge(stream: Stream, sigma: Floats, outcome: Floats, stake: Stake) -> _Ch
         loss = (outcome - scaled[:, MEDIAN]) ** 2
         raw = loss * sigma**2
     return _Charge(scaled, loss, raw, np.sqrt((scaled**2).mean(axis=1)))
+
+
+def _stake(
+    champion: _Charge,
+    rival: _Charge,
+    outcome: Floats,
+    gap: Floats,
+    *,
+    stake: Stake,
+    place: NDArray[np.intp],
+    size: int,
+) -> HourlyStakes:
+    if stake == "band":
+        columns = (champion.loss, rival.loss, gap)
+        return stake_band(*(_spread(column, place, size) for column in columns))
+    columns = (champion.scaled[:, MEDIAN], rival.scaled[:, MEDIAN], outcome)
+    return stake_point(*(_spread(column, place, size) for column in columns))
 
 
 def _lay_grid(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,9 +57,7 @@ def compare_policies(
     Raises:
         KeyError: `newest` or `first` is no recipe of `fresh`.
     """
-    hours = title.as_of
-    for stream in fresh.values():
-        hours = np.intersect1d(hours, stream.as_of)
+    hours = reduce(np.intersect1d, (stream.as_of for stream in fresh.values()), title.as_of)
     if len(hours) == 0:
         return []
     loss = {name: _charge(stream, hours) for name, stream in fresh.items()}

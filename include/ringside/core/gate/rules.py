@@ -78,14 +78,19 @@ class GateRule:
         return shared | thresholds
 
 
-def find_block_hours(horizon: int) -> int:
-    """Find the hours of one bet: a day, or whole days that hold three targets.
+def find_block_hours(horizon: int, stake: Stake) -> int:
+    """Find the hours of one bet: a day; for `point` whole days that hold three targets.
 
     Targets longer than that share most of their hours with those of the next bet, whose outcome
-    would then be half known.
+    would then be half known. The evidence of `band` is discounted for just that, so that it can
+    bet each day.
 
     Examples:
-        >>> [find_block_hours(horizon) for horizon in (1, 6, 24)]
+        >>> [find_block_hours(horizon, "point") for horizon in (1, 6, 24)]
         [24, 24, 72]
+        >>> find_block_hours(24, "band")
+        24
     """
+    if stake == "band":
+        return HOURS_A_DAY
     return HOURS_A_DAY * -(-3 * horizon // HOURS_A_DAY)

@@ -23,7 +23,7 @@ def compute_bets(saved: Floats, scale: Floats) -> Floats:
     """Turn the savings of blocks into bets between -1 and 1.
 
     Args:
-        saved: Sum of each block, shape (..., b).
+        saved: Sum of each block, shape (..., b), b at least 1.
         scale: Standard deviation that the forecasts alone suggest, shape (..., b), 0 or above;
             the first one above 0 starts the running scale, which afterwards learns from `saved`.
 
@@ -33,15 +33,16 @@ def compute_bets(saved: Floats, scale: Floats) -> Floats:
 
     Source: docs/decisions/0010-the-title-is-won-by-a-bet-a-day.md
     """
-    bets = np.zeros_like(saved)
-    variance = np.zeros(saved.shape[:-1])
-    for block in range(saved.shape[-1]):
-        now, start = saved[..., block], scale[..., block]
-        variance = np.where(variance > 0, variance, start**2)
-        is_open = variance > 0
-        width = WIDTH * np.sqrt(np.where(is_open, variance, 1.0))
-        bets[..., block] = np.where(is_open, np.clip(now / width, -1.0, 1.0), 0.0)
-        variance = np.where(is_open, KEPT * variance + (1 - KEPT) * now**2, variance)
+    place = np.arange(saved.shape[-1])
+    is_open = np.maximum.accumulate(scale > 0, axis=-1)
+    first = is_open.argmax(axis=-1)[..., None]
+    # the recursion v <- KEPT v + (1 - KEPT) x^2, written as a sum so that it needs no loop
+    grown = np.where(is_open, saved**2, 0.0) * KEPT ** -(place + 1.0)
+    start = np.take_along_axis(scale, first, axis=-1) ** 2 * KEPT ** -first.astype(np.float64)
+    past = np.cumsum(grown, axis=-1) - grown
+    variance = KEPT**place * (start + (1 - KEPT) * past)
+    width = WIDTH * np.sqrt(np.where(is_open, variance, 1.0))
+    bets: Floats = np.where(is_open, np.clip(saved / width, -1.0, 1.0), 0.0)
     return bets
 
 
