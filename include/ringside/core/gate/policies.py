@@ -65,7 +65,7 @@ def compare_policies(
     holder = _follow_last_week(hours, loss, first)
     columns = np.stack([loss[name] for name in loss])
     picked = columns[holder, np.arange(len(hours))]
-    held = [reign for reign in reigns if hours[0] < reign.held_from <= hours[-1]]
+    held = [reign for reign in reigns[1:] if hours[0] < reign.held_from <= hours[-1]]
     table = (
         ("always_newest", loss[newest], _count_changes(versions)),
         ("last_week_lower", picked, _count_changes(holder)),
