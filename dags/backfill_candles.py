@@ -2,12 +2,14 @@
 
 **When.** By hand only: press *Trigger*, choose the series and the first hour.
 
-**What.** Cuts the window into chunks of 2,000 hours. Each chunk that is not complete is fetched,
-audited with Great Expectations and published in transactions of its own; the task's log shows the
-progress. Then the run fails loudly if any row was refused.
+**What.** Cuts the window into chunks of 20,000 hours, newest first. Each chunk that is not complete
+is fetched and written raw; four of them are audited with Great Expectations in one call and
+published in one transaction. The task's log shows the progress. Then the run fails loudly if any
+row was refused.
 
-**A re-run**, or a retry after a kill, goes on where it was: chunks that are complete are skipped,
-and the final table is the same. Hours the venue never had are recorded, and left alone for long.
+**A re-run**, or a retry after a kill, goes on where it was: chunks that are published are skipped,
+those that are only fetched are not asked for again, and the final table is the same. Hours the
+venue never had are recorded, and left alone for long.
 
 **When it fails:** docs/runbooks/audit-failed.md, docs/runbooks/source-unavailable.md.
 """

@@ -9,7 +9,7 @@ asks it (`examine`); points the aliases of the ring at what passed (`enter_ring`
 weeks before, in as-of order, so that a verdict has rows to stand on (`record`); gives a title that
 nobody holds to the naive forecast and makes the service load it. A model that was refused never
 gets an alias, and fails the run (`require_passed`) without holding up the others.
-Training runs in a container or a local process, as the setting `RINGSIDE_TRAINING_RUNNER` says.
+Training runs in a container, a pod or a local process, as `RINGSIDE_TRAINING_RUNNER` says.
 
 **A re-run** for the same time registers nothing twice and skips hours already on record.
 

@@ -16,10 +16,11 @@ from ringside.adapters.registry_reader import RegistryReader
 from ringside.core.candles import HOUR, Candles, floor_hour, to_datetime
 from ringside.core.contestants import Contestant
 from ringside.core.features import LOOKBACK, FeatureTable, compute_features
+from ringside.core.forecasting import forecast_quantiles
 from ringside.core.forecasts import Forecast, find_kind
 from ringside.core.manifest import require_fit_before
 from ringside.core.metrics import compute_pinball_loss, is_inside
-from ringside.core.quantiles import INSIDE_50, INSIDE_90, LEVELS, MEDIAN, are_sound
+from ringside.core.quantiles import INSIDE_50, INSIDE_90, MEDIAN
 from ringside.core.titles import Title
 from ringside.errors import ModelRefusedError
 from ringside.settings import Settings
@@ -153,9 +154,7 @@ def make_forecasts(
     Raises:
         ModelRefusedError: The quantiles are not finite or cross.
     """
-    quantiles = contestant.forecast(table.values, table.sigma)
-    if quantiles.shape != (len(table.sigma), len(LEVELS)) or not are_sound(quantiles):
-        raise ModelRefusedError(f"{contestant.name} gave quantiles that cross or are not finite")
+    quantiles = forecast_quantiles(contestant, table)
     closes = [to_datetime(close_time) for close_time in table.open_time + HOUR]
     return [
         Forecast(

@@ -13,7 +13,7 @@ from ringside.errors import SettingsError
 from ringside.settings import Settings
 
 HOUR = timedelta(hours=1)
-CHUNK_HOURS = 10_000  # of a gap or a back-fill, in one window: an audit costs the same for any
+CHUNK_HOURS = 20_000  # of a gap or a back-fill, in one window: an audit costs the same for any
 GAP_WINDOWS = 8
 """Gaps of a series asked for in one run; the others have their turn in the runs after it."""
 
