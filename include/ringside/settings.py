@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         " source `exchange`, from `vix_1d`, `ndx_1d`, `gold_gc_1h` beside the candles with `file`.",
     )
     history_days: int = Field(
-        500, ge=30, description="Days of candles loaded on the first run, in days."
+        600, ge=30, description="Days of candles loaded on the first run, in days."
     )
     revision_hours: int = Field(
         3, ge=0, le=168, description="Published hours asked for again in each run, for revisions."
@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     )
     train_days: int = Field(365, ge=14, description="Days of candles a model is fitted on.")
     record_weeks: int = Field(
-        8, ge=1, description="Weeks before the first hour that are forecast in as-of order."
+        26, ge=1, description="Weeks before the first hour that are forecast in as-of order."
     )
     seed: int = Field(1, ge=0, description="Seed of every fit.")
     late_after_minutes: int = Field(
