@@ -1,13 +1,16 @@
-"""Train every contestant of every series anew and enter the best-trained as challenger.
+"""Train every contestant of every series anew and let those that pass an examination in.
 
 **When.** Sundays at 01:20 UTC; by hand with the series and the market time of your choice.
 
 **What.** Per series, each on its own: plants leak canaries and requires that they are flagged,
 chooses hyper-parameters, tries all contestants out on weeks they have not seen, fits them for all
-horizons on the candles known at the run's time, and registers them in MLflow, each under its alias
-(`train`); fetches those versions and verifies their checksums (`require_versions`); forecasts the
+horizons on the candles known at the run's time, and registers them in MLflow (`train`); fetches
+those versions and verifies their checksums (`require_versions`); serves each new model alone in a
+real process of the service and asks it (`examine`); points the aliases of the ring at what passed
+(`enter_ring`); forecasts the
 weeks before, in as-of order, so that a verdict has rows to stand on (`record`); gives a title that
-nobody holds to the naive forecast and makes the service load it.
+nobody holds to the naive forecast and makes the service load it. A model that was refused never
+gets an alias, and fails the run (`require_passed`) without holding up the others.
 Training runs in a container, a pod or a local process, as `RINGSIDE_TRAINING_RUNNER` says.
 
 **A re-run** for the same time registers nothing twice and skips hours already on record.
@@ -21,7 +24,7 @@ from airflow.sdk import Param, dag, task_group
 
 from ringside_airflow import tasks
 from ringside_airflow.defaults import AS_OF_PARAM, HOUSE, Tag, as_of_from, cron_schedule
-from ringside_airflow.operators import TrainingOperator
+from ringside_airflow.operators import ExaminationOperator, TrainingOperator
 
 TRAINING_LIMIT = timedelta(hours=1)
 
@@ -55,8 +58,17 @@ def train_challenger() -> None:
             )
             for job in ("train", "record")
         )
+        examine = ExaminationOperator(
+            task_id="examine",
+            command=["examine", "--series", symbol, "--as-of", as_of],
+            execution_timeout=TRAINING_LIMIT,
+            map_index_template="{{ task.command[2] }}",
+        )
+        entered = tasks.enter_ring(symbol, as_of)
         crowned = tasks.crown_first_champion(symbol, as_of)
-        train >> tasks.require_versions(symbol, as_of) >> record >> crowned
+        train >> tasks.require_versions(symbol, as_of) >> examine >> entered
+        entered >> [record, tasks.require_passed(symbol, as_of)]
+        record >> crowned
         tasks.serve_first_champion(crowned, symbol)
 
     enter_challenger.expand(symbol=tasks.list_series())

@@ -117,6 +117,20 @@ def rebuild_scores(as_of: AsOf) -> None:
     scoring.rebuild_scores(Settings(), as_of=_parse_instant(as_of))
 
 
+verdict_app = typer.Typer(no_args_is_help=True, help="Verdicts and the dockets they rest on.")
+app.add_typer(verdict_app, name="verdict")
+
+
+@verdict_app.command("replay")
+def replay_verdict(
+    verdict_id: Annotated[int, typer.Argument(help="As the log of `decide_title` names it.")],
+) -> None:
+    """Derive a verdict again from the ledger; fails naming the rows that are not what they were."""
+    from ringside.jobs import replaying
+
+    replaying.replay_verdict(Settings(), verdict_id)
+
+
 def _parse_instant(text: str) -> datetime:
     try:
         instant = datetime.fromisoformat(text)

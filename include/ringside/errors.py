@@ -21,7 +21,7 @@ RingsideError
     ├── ModelRefusedError         a model's checksum, manifest or forecasts are wrong
     ├── SourceMismatchError       the stores were filled from another source
     ├── TitleError                a title has no champion, or an impossible one was named
-    └── LedgerError               the forecast ledger's chain does not hold
+    └── LedgerError               the ledger is not what it was
 """
 
 
@@ -141,4 +141,4 @@ class TitleError(PermanentError):
 
 
 class LedgerError(PermanentError):
-    """The hash chain of the forecast ledger does not hold; the message names the row."""
+    """The ledger is not what it was, by its chain or by a docket; the message names the row."""

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         " source `exchange`, from `vix_1d`, `ndx_1d`, `gold_gc_1h` beside the candles with `file`.",
     )
     history_days: int = Field(
-        500, ge=30, description="Days of candles loaded on the first run, in days."
+        600, ge=30, description="Days of candles loaded on the first run, in days."
     )
     revision_hours: int = Field(
         3, ge=0, le=168, description="Published hours asked for again in each run, for revisions."
@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     )
     train_days: int = Field(365, ge=14, description="Days of candles a model is fitted on.")
     record_weeks: int = Field(
-        8, ge=1, description="Weeks before the first hour that are forecast in as-of order."
+        26, ge=1, description="Weeks before the first hour that are forecast in as-of order."
     )
     seed: int = Field(1, ge=0, description="Seed of every fit.")
     late_after_minutes: int = Field(
@@ -83,17 +83,31 @@ class Settings(BaseSettings):
     )
 
     # the title
-    min_gain_frac: float = Field(
-        0.01, ge=0, lt=1, description="Share of the champion's loss a challenger must save to win."
+    stake: Literal["band", "point"] = Field(
+        "band",
+        description="What the title is fought on: `band`, the pinball loss over sigma, or `point`,"
+        " the winsorised squared error of the median.",
     )
-    max_p_value: float = Field(
-        0.01, gt=0, lt=0.5, description="Largest p-value of the comparison at which it may win."
+    alpha: float = Field(
+        0.05, gt=0, lt=0.5, description="Bound on false claims per reign of a title."
     )
-    ask_p_value: float = Field(
-        0.05, gt=0, lt=1, description="Above `max_p_value` and up to this, a person is asked."
+    refresh_days: int = Field(
+        91, ge=7, description="Days of a reign before a newer version of the champion may follow."
     )
-    min_shared_hours: int = Field(
-        500, ge=24, description="Hours both must have forecast before a verdict can be a change."
+    margin_frac: float = Field(
+        0.01, gt=0, lt=0.5, description="Share of the loss by which that version may be worse."
+    )
+    shadow_days: int = Field(
+        14, ge=1, description="Days of own forecasts on record that a new champion must have."
+    )
+    probation_days: int = Field(
+        28, ge=1, description="Days after a promotion on which the new champion is watched."
+    )
+    probation_budget_hours: float = Field(
+        24.0,
+        gt=0,
+        description="Excess loss over the former champion, in hours of its mean loss, that gives"
+        " the title back.",
     )
     ask_timeout_minutes: int = Field(
         60, ge=1, description="How long a verdict waits for a person before the champion stays."
@@ -135,6 +149,17 @@ class Settings(BaseSettings):
         "process",
         description="How serving is told to reload: a local process, containers, or each pod"
         " behind the name in `RINGSIDE_SERVING_URL`.",
+    )
+    serving_image: str = Field(
+        "ringside-serving:0.1.0",
+        description="Image of the service, in which new challengers are examined; never pulled.",
+    )
+    serving_python: Path | None = Field(
+        None,
+        description="Python of the service's environment, for examinations; empty: the caller's.",
+    )
+    serving_folder: Path = Field(
+        Path("serving"), description="Folder of the service's code, for examinations."
     )
     project: str = Field(
         "ringside", description="Label `ringside.project` of this platform's containers."
@@ -228,6 +253,11 @@ class Settings(BaseSettings):
     def audits_dir(self) -> Path:
         """Folder of audit results, one page and one JSON file per batch."""
         return self.state_dir / "audits"
+
+    @property
+    def dockets_dir(self) -> Path:
+        """Folder of dockets: one bundle per verdict, from which it can be derived again."""
+        return self.state_dir / "dockets"
 
     @property
     def reports_dir(self) -> Path:

@@ -50,12 +50,22 @@ class Request:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What this platform's training containers look like. `image_id` is what the tag means now."""
+    """What this platform's training containers look like. `image_id` is what the tag means now.
+
+    `serving` is tag and id of the service's image: new challengers are examined in a container of
+    it, with the bounds and the label of a training.
+    """
 
     project: str
     image: str
     image_id: str
     network: str
+    serving: frozenset[str] = frozenset()
+
+    @property
+    def images(self) -> frozenset[str]:
+        """Every name of an image that may be run."""
+        return self.serving | {self.image, self.image_id}
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ def admit_general(request: Request, bounds: Bounds) -> Request:
     if asked in _PLAIN:
         return Request(request.method, request.path)
     image = _IMAGE.fullmatch(asked)
-    if image is not None and image[1] in {bounds.image, bounds.image_id}:
+    if image is not None and image[1] in bounds.images:
         return Request(request.method, request.path)
     if asked == "GET /containers/json":
         return Request("GET", request.path, _narrow_list(request.query, bounds))
@@ -163,8 +173,7 @@ def _bound_container(body: bytes, bounds: Bounds) -> bytes:
     _require_known("", content, _CREATE_KEYS)
     _require_known("HostConfig.", host, _HOST_KEYS)
     checks = {
-        f"the image must be {bounds.image}": content.get("Image")
-        in {bounds.image, bounds.image_id},
+        f"the image must be {bounds.image}": content.get("Image") in bounds.images,
         f"the network must be {bounds.network}": host.get("NetworkMode") == bounds.network
         and set(networks) <= {bounds.network},
         f"the label {ROLE}=training is missing": labels.get(ROLE) == "training",

@@ -43,9 +43,12 @@ class EngineError(Exception):
 class SocketFilter:
     """Serves one platform. `bounds` is asked for with each request: the image may be rebuilt."""
 
-    def __init__(self, engine: str, *, project: str, image: str, network: str) -> None:
+    def __init__(
+        self, engine: str, *, project: str, image: str, network: str, serving_image: str
+    ) -> None:
         self._engine = engine
         self._project, self._image, self._network = project, image, network
+        self._serving_image = serving_image
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection; whatever goes wrong ends this connection only."""
@@ -68,7 +71,14 @@ class SocketFilter:
 
     async def _admit(self, request: Request) -> Request:
         image = await self._inspect(f"/images/{self._image}/json", missing={})
-        bounds = Bounds(self._project, self._image, str(image.get("Id", "")), self._network)
+        serving = await self._inspect(f"/images/{self._serving_image}/json", missing={})
+        bounds = Bounds(
+            self._project,
+            self._image,
+            str(image.get("Id", "")),
+            self._network,
+            frozenset({self._serving_image, str(serving.get("Id", self._serving_image))}),
+        )
         call = find_container_call(request)
         if call is None:
             return admit_general(request, bounds)
@@ -225,6 +235,7 @@ async def run() -> None:
         ENGINE,
         project=os.environ["RINGSIDE_PROJECT"],
         image=os.environ["RINGSIDE_TRAINING_IMAGE"],
+        serving_image=os.environ["RINGSIDE_SERVING_IMAGE"],
         network=os.environ["RINGSIDE_TRAINING_NETWORK"],
     )
     server = await asyncio.start_server(door.serve, "0.0.0.0", PORT, limit=_MOST_HEAD)  # noqa: S104 - a network of its own

@@ -52,6 +52,8 @@ class Platform:
             "RINGSIDE_MLFLOW_URL": self.choices.url("mlflow"),
             "RINGSIDE_SERVING_URL": self.choices.url("serving"),
             "RINGSIDE_STATE_DIR": str(self.layout.state),
+            "RINGSIDE_SERVING_PYTHON": self.layout.serving_program("python"),
+            "RINGSIDE_SERVING_FOLDER": str(self.layout.root / "serving"),
         }
 
     @property

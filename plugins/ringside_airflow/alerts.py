@@ -14,6 +14,7 @@ RUNBOOKS = {
     "issue_forecasts": "docs/runbooks/candle-gap.md",
     "train_challenger": "docs/runbooks/training-failed.md",
     "decide_title": "docs/runbooks/promotion-failed.md",
+    "roll_back_champion": "docs/runbooks/promotion-failed.md",
     "publish_reports": "docs/runbooks/store-unavailable.md",
 }
 """The page to open when a DAG's task has failed."""

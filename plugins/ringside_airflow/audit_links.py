@@ -19,7 +19,7 @@ def make_audit_app() -> FastAPI:
 
     @app.get("/{page}")
     async def show_page(page: str, request: Request) -> FileResponse:
-        await _require_login(request)
+        await require_login(request)
         path = _find_audits_dir() / page
         if not _PAGE.fullmatch(page) or not path.is_file():
             raise HTTPException(404, "no such audit")
@@ -33,6 +33,7 @@ class AuditLink(BaseOperatorLink):
     """The button *Audit* on a task that has audited something."""
 
     name = "Audit"
+    key = PAGE_KEY
 
     def get_link(self, operator: object, *, ti_key: Any) -> str:  # noqa: ANN401  # a key, or a past try
         """Read the address that the task left; empty for tasks that audit nothing."""
@@ -40,7 +41,7 @@ class AuditLink(BaseOperatorLink):
         from airflow.utils.session import create_session
 
         query = XComModel.get_many(
-            key=PAGE_KEY,
+            key=self.key,
             run_id=ti_key.run_id,
             dag_ids=ti_key.dag_id,
             task_ids=ti_key.task_id,
@@ -54,7 +55,12 @@ class AuditLink(BaseOperatorLink):
         return str(found.value).strip('"')
 
 
-async def _require_login(request: Request) -> None:
+async def require_login(request: Request) -> None:
+    """Refuse who is not logged in to Airflow.
+
+    Raises:
+        HTTPException: 401.
+    """
     # Loading Airflow's security takes seconds that only the API server should pay.
     from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
 

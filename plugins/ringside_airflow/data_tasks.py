@@ -9,12 +9,12 @@ from ringside_airflow.assets import CANDLES
 from ringside_airflow.audit_keys import PAGE_KEY, name_page
 from ringside_airflow.clock import AS_OF_KEY, begin_run, parse_instant
 from ringside_airflow.connections import task_settings
+from ringside_airflow.starters import name_starter
 from ringside_airflow.tasks import (
     Events,
     Instance,
     Params,
     Run,
-    name_starter,
     no_retry_when_permanent,
 )
 

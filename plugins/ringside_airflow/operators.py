@@ -18,7 +18,7 @@ from ringside.settings import Settings
 from ringside_airflow.connections import task_settings
 from ringside_airflow.defaults import TRAINING_POOL
 from ringside_airflow.training_container import TrainingContainer, find_refusal
-from ringside_airflow.training_work import THREADS, make_work
+from ringside_airflow.training_work import EXAMINER, THREADS, TRAINER, make_work
 
 if TYPE_CHECKING:
     from ringside_airflow.training_pod import TrainingPod
@@ -37,6 +37,8 @@ class TrainingOperator(DockerOperator):
     Args:
         command: Arguments of `ringside`, for example `["train", "--series", "BTC/USDT"]`.
     """
+
+    program = TRAINER
 
     # The image and the environment are known when the task runs; no secret is ever rendered.
     template_fields: Sequence[str] = ("command",)
@@ -89,7 +91,7 @@ class TrainingOperator(DockerOperator):
         environment["PYTHONUNBUFFERED"] = "1"
         environment["RINGSIDE_DATABASE_URL"] = settings.database_url.get_secret_value()
         self._process = SubprocessHook()
-        arguments = [sys.executable, "-m", "ringside.cli", *self.command]
+        arguments = [sys.executable, "-m", self.program.module, *self.command]
         # Settings may hold relative folders, so the child must not start in a temporary one.
         result = self._process.run_command(arguments, env=environment, cwd=str(Path.cwd()))
         return int(result.exit_code)
@@ -104,7 +106,7 @@ class TrainingOperator(DockerOperator):
         self.docker_url = settings.docker_url
         secret = settings.training_database_url or settings.database_url
         arguments = ["--database-url-from-stdin", *self.command]
-        work = make_work(settings, arguments, context["ti"])
+        work = make_work(settings, arguments, context["ti"], self.program)
         self._container = TrainingContainer(self.cli, self.log)
         try:
             self._container.create(work, settings.training_network)
@@ -128,12 +130,18 @@ class TrainingOperator(DockerOperator):
 
         self._pod = TrainingPod(
             task_id=self.task_id,
-            work=make_work(settings, self.command, context["ti"]),
+            work=make_work(settings, self.command, context["ti"], self.program),
             namespace=settings.training_namespace,
             secret=settings.training_secret,
             limit=self.execution_timeout,
         )
         return self._pod.run(context)
+
+
+class ExaminationOperator(TrainingOperator):
+    """Examine new challengers where the service runs: its image, or its environment here."""
+
+    program = EXAMINER
 
 
 class AskHumanOperator(ApprovalOperator):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, ParamSpec, TypeVar
 
-from airflow.sdk import TriggerRule, task
+from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.types import (
     DagRunProtocol,
@@ -20,6 +20,7 @@ from ringside_airflow.audit_keys import PAGE_KEY, name_page
 from ringside_airflow.clock import AS_OF_KEY, begin_run, parse_instant, read_market_now
 from ringside_airflow.connections import task_settings
 from ringside_airflow.retries import WaitAsAsked
+from ringside_airflow.starters import name_starter
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,10 +33,6 @@ Events = OutletEventAccessorsProtocol | None
 
 CHATTY = ("great_expectations", "httpx")
 """Loggers whose hundreds of lines would bury the facts of a task."""
-
-DECIDE = "decide"
-ASK_HUMAN = "ask_human"
-QUESTION = "question"
 
 
 def no_retry_when_permanent(job_task: Callable[P, R]) -> Callable[P, R]:
@@ -141,6 +138,28 @@ def score(as_of: str) -> None:
     scoring.score_matured(task_settings(), as_of=parse_instant(as_of))
 
 
+@task
+@no_retry_when_permanent
+def watch_probation(as_of: str) -> list[int]:
+    """Hold champions on probation against those before them; return the verdicts that end one."""
+    from ringside.jobs import rolling_back
+
+    facts = rolling_back.watch_probation(task_settings(), as_of=parse_instant(as_of))
+    return [one.verdict_id for one in facts if one.verdict_id is not None]
+
+
+@task(outlets=[TITLE])
+@no_retry_when_permanent
+def give_title_back(verdict_ids: list[int], as_of: str, outlet_events: Events = None) -> None:
+    """Give titles back whose new champion has spent its budget; skip where none has."""
+    from ringside.jobs import rolling_back
+
+    if not verdict_ids:
+        raise AirflowSkipException("no champion on probation has spent its budget")
+    rolling_back.give_back(task_settings(), verdict_ids, as_of=parse_instant(as_of))
+    outlet_events[TITLE].extra = {AS_OF_KEY: as_of}
+
+
 # ---- train_challenger
 
 
@@ -160,6 +179,24 @@ def require_versions(symbol: str, as_of: str) -> None:
     from ringside.jobs import training
 
     training.require_versions(task_settings(), symbol, as_of=parse_instant(as_of))
+
+
+@task(map_index_template="{{ task.op_args[0] }}")
+@no_retry_when_permanent
+def enter_ring(symbol: str, as_of: str) -> None:
+    """Let baselines and the challengers that passed their examination forecast for the title."""
+    from ringside.jobs import examination
+
+    examination.enter_ring(task_settings(), symbol, as_of=parse_instant(as_of))
+
+
+@task(map_index_template="{{ task.op_args[0] }}")
+@no_retry_when_permanent
+def require_passed(symbol: str, as_of: str) -> None:
+    """Fail the run, after the others have entered, when a challenger was refused."""
+    from ringside.jobs import examination
+
+    examination.require_passed(task_settings(), symbol, as_of=parse_instant(as_of))
 
 
 @task(map_index_template="{{ task.op_args[0] }}")
@@ -185,106 +222,6 @@ def serve_first_champion(crowned: list[int], symbol: str) -> None:
     promotion.reload_serving(task_settings(), [])
 
 
-# ---- decide_title
-
-
-@task.branch
-@no_retry_when_permanent
-def decide(params: Params = None, dag_run: Run = None, ti: Instance = None) -> list[str]:
-    """Decide every title, and branch to the outcomes that occurred.
-
-    Leaves the verdict ids of each outcome under the outcome's name, and the borderline verdicts
-    in words under `question`.
-    """
-    from ringside.jobs import comparison
-
-    settings = task_settings()
-    as_of = begin_run(settings, params=params, dag_run=dag_run, ti=ti)
-    verdicts = comparison.decide_titles(settings, as_of=as_of)
-    outcomes = sorted({verdict.outcome for verdict in verdicts})
-    for outcome in outcomes:
-        alike = [verdict for verdict in verdicts if verdict.outcome == outcome]
-        ti.xcom_push(key=outcome, value=[verdict.verdict_id for verdict in alike])
-    borderline = [verdict for verdict in verdicts if verdict.outcome == ASK_HUMAN]
-    texts = [f"- {verdict.text_en}\n- {verdict.text_ko}" for verdict in borderline]
-    ti.xcom_push(key=QUESTION, value="\n\n".join(texts))
-    return outcomes
-
-
-@task
-@no_retry_when_permanent
-def promote(outcome: str, as_of: str, dag_run: Run = None, ti: Instance = None) -> dict[str, Any]:
-    """Move the aliases of all verdicts of one outcome; return which, and for whom."""
-    verdict_ids = ti.xcom_pull(task_ids=DECIDE, key=outcome)
-    return _promote(verdict_ids, as_of, promoted_by=name_starter(dag_run))
-
-
-@task
-@no_retry_when_permanent
-def promote_approved(answer: Mapping[str, Any], as_of: str, ti: Instance = None) -> dict[str, Any]:
-    """Move the aliases of the borderline verdicts, which a person has approved."""
-    verdict_ids = ti.xcom_pull(task_ids=DECIDE, key=ASK_HUMAN)
-    person = (answer["responded_by_user"] or {}).get("name", "unknown")
-    return _promote(verdict_ids, as_of, promoted_by=f"approved by {person}")
-
-
-def _promote(verdict_ids: list[int], as_of: str, *, promoted_by: str) -> dict[str, Any]:
-    from ringside.jobs import promotion
-
-    instant = parse_instant(as_of)
-    promotion.promote(task_settings(), verdict_ids, as_of=instant, promoted_by=promoted_by)
-    return {"verdict_ids": list(verdict_ids), "promoted_by": promoted_by}
-
-
-@task(outlets=[TITLE])
-def keep_champion(as_of: str, outlet_events: Events = None) -> None:
-    """Tell the DAGs that wait for titles that some were decided and stay where they are."""
-    outlet_events[TITLE].extra = {AS_OF_KEY: as_of}
-
-
-@task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
-@no_retry_when_permanent
-def reload_serving(promotions: Iterable[dict[str, Any] | None]) -> dict[str, Any]:
-    """Make the service load the champions anew, once for all promotions that happened."""
-    from ringside.jobs import promotion
-
-    happened = [made for made in promotions if made is not None]
-    verdict_ids = [verdict_id for made in happened for verdict_id in made["verdict_ids"]]
-    facts = promotion.reload_serving(task_settings(), verdict_ids)
-    return {
-        "verdict_ids": verdict_ids,
-        "promoted_by": happened[0]["promoted_by"],
-        "former_workers": list(facts.former_workers),
-    }
-
-
-@task
-@no_retry_when_permanent
-def prove_every_worker(change: dict[str, Any]) -> dict[str, Any]:
-    """Ask until every worker answers with exactly the promoted versions."""
-    from ringside.jobs import promotion
-
-    promotion.prove_serving(
-        task_settings(), change["verdict_ids"], former_workers=change["former_workers"]
-    )
-    return change
-
-
-@task(outlets=[TITLE])
-@no_retry_when_permanent
-def record_title(change: dict[str, Any], as_of: str, outlet_events: Events = None) -> None:
-    """Write who holds the titles from now on, and tell the DAGs that wait for titles."""
-    from ringside.jobs import promotion
-
-    promotion.record_titles(
-        task_settings(),
-        change["verdict_ids"],
-        as_of=parse_instant(as_of),
-        promoted_by=change["promoted_by"],
-    )
-    outlet_events[TITLE].extra = {AS_OF_KEY: as_of}
-
-
 # ---- publish_reports
 
 
@@ -297,11 +234,3 @@ def publish(params: Params = None, dag_run: Run = None, ti: Instance = None) -> 
     settings = task_settings()
     as_of = begin_run(settings, params=params, dag_run=dag_run, ti=ti)
     reporting.publish_reports(settings, as_of=as_of)
-
-
-# ---- words
-
-
-def name_starter(dag_run: DagRunProtocol) -> str:
-    """Name who started a run, for the record: a user, or the DAG's own schedule."""
-    return f"{dag_run.dag_id} by {dag_run.triggering_user_name or 'schedule'}"

@@ -17,6 +17,9 @@ _OF_THIS_MACHINE = {
     "image_id",
     "project",
     "reload_token",
+    "serving_folder",
+    "serving_image",
+    "serving_python",
     "serving_runner",
     "source_path",
     "state_dir",
@@ -51,11 +54,34 @@ class Work:
     bounds: Bounds
 
 
-def make_work(settings: Settings, arguments: Sequence[str], instance: Any) -> Work:  # noqa: ANN401 - Airflow's task instance
-    """Make the work of a task from what is set; `arguments` are those of `ringside`."""
+@dataclass(frozen=True)
+class Program:
+    """What takes the arguments of a task: a module here, its command in an image."""
+
+    module: str
+    command: tuple[str, ...]
+    is_service: bool = False
+
+    def find_image(self, settings: Settings) -> str:
+        """Name the image that holds it."""
+        return settings.serving_image if self.is_service else settings.training_image
+
+
+TRAINER = Program("ringside.cli", ("ringside",))
+EXAMINER = Program("ringside.examiner", ("python", "-m", "ringside.examiner"), is_service=True)
+"""Runs where the service runs, so that what is examined is what will serve."""
+
+
+def make_work(
+    settings: Settings,
+    arguments: Sequence[str],
+    instance: Any,  # noqa: ANN401 - Airflow's task instance
+    program: Program = TRAINER,
+) -> Work:
+    """Make the work of a task from what is set; `arguments` are those of the program."""
     return Work(
-        image=settings.training_image,
-        command=["ringside", *arguments],
+        image=program.find_image(settings),
+        command=[*program.command, *arguments],
         environment=THREADS | _FOLDERS | _chosen_settings(settings),
         owner=_describe_owner(settings.project, instance),
         bounds=Bounds(settings.training_memory_mib, settings.training_cpus),

@@ -75,7 +75,7 @@ def stack(data, store, tmp_path_factory, request):
         RINGSIDE_HORIZONS="1,6",
         RINGSIDE_HISTORY_DAYS="125",
         RINGSIDE_TRAIN_DAYS="60",
-        RINGSIDE_RECORD_WEEKS="4",
+        RINGSIDE_RECORD_WEEKS="8",
         RINGSIDE_WORKERS="2",
         **choose_store(store, tmp_path_factory.mktemp("key")),
     )

@@ -40,7 +40,7 @@ def test_who_is_logged_in_sees_audits_and_nothing_else(client, monkeypatch, page
     async def let_in(request):
         return None
 
-    monkeypatch.setattr(audit_links, "_require_login", let_in)
+    monkeypatch.setattr(audit_links, "require_login", let_in)
     answer = client(f"/{page}")
     assert answer.status_code == status
     if status == 200:
@@ -49,10 +49,11 @@ def test_who_is_logged_in_sees_audits_and_nothing_else(client, monkeypatch, page
 
 # Airflow reads `.airflowignore` with a pattern class that its own library has deprecated.
 @pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
-def test_the_plugin_registers_the_link_and_the_pages():
+def test_the_plugin_registers_the_links_and_the_pages():
     from airflow import plugins_manager
 
     links = plugins_manager.get_global_operator_extra_links()
     assert [link.name for link in links if type(link).__module__.startswith("ringside")] == [
-        "Audit"
+        "Audit",
+        "Dockets",
     ]

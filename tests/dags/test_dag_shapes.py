@@ -13,24 +13,52 @@ GRAPHS = {
         "publish_candles": {"require_clean_audit"},
         "require_clean_audit": set(),
     },
-    "issue_forecasts": {"issue": {"score"}, "score": set()},
+    "issue_forecasts": {
+        "issue": {"score"},
+        "score": {"watch_probation"},
+        "watch_probation": {"give_title_back"},
+        "give_title_back": set(),
+    },
+    "roll_back_champion": {
+        "plan_roll_back": {"promote_former"},
+        "promote_former": {"reload_serving"},
+        "reload_serving": {"prove_every_worker"},
+        "prove_every_worker": {"record_title"},
+        "record_title": set(),
+    },
     "train_challenger": {
         "list_series": {
             "enter_challenger.train",
             "enter_challenger.require_versions",
+            "enter_challenger.examine",
+            "enter_challenger.enter_ring",
+            "enter_challenger.require_passed",
             "enter_challenger.record",
             "enter_challenger.crown_first_champion",
             "enter_challenger.serve_first_champion",
         },
         "enter_challenger.train": {"enter_challenger.require_versions"},
-        "enter_challenger.require_versions": {"enter_challenger.record"},
+        "enter_challenger.require_versions": {"enter_challenger.examine"},
+        "enter_challenger.examine": {"enter_challenger.enter_ring"},
+        "enter_challenger.enter_ring": {
+            "enter_challenger.record",
+            "enter_challenger.require_passed",
+        },
+        "enter_challenger.require_passed": set(),
         "enter_challenger.record": {"enter_challenger.crown_first_champion"},
         "enter_challenger.crown_first_champion": {"enter_challenger.serve_first_champion"},
         "enter_challenger.serve_first_champion": set(),
     },
     "decide_title": {
-        "decide": {"promote_challenger", "keep_champion", "fall_back_to_baseline", "ask_human"},
+        "decide": {
+            "promote_challenger",
+            "keep_champion",
+            "refresh_champion",
+            "fall_back_to_baseline",
+            "ask_human",
+        },
         "promote_challenger": {"reload_serving"},
+        "refresh_champion": {"reload_serving"},
         "fall_back_to_baseline": {"reload_serving"},
         "reload_serving": {"prove_every_worker"},
         "prove_every_worker": {"record_title"},
@@ -61,7 +89,7 @@ def test_dag_has_exactly_these_arrows(dag_bag, dag_id):
 def test_branch_names_every_outcome_of_a_verdict(dag_bag):
     from typing import get_args
 
-    from ringside.core.verdicts import Outcome
+    from ringside.core.gate.verdict import Outcome
 
     branches = dag_bag.dags["decide_title"].get_task("decide").downstream_task_ids
     assert branches == set(get_args(Outcome))
@@ -104,5 +132,7 @@ def test_dags_wait_for_each_other_through_assets(dag_bag):
         ("candles", "ingest_candles"),
         ("candles", "release_quarantine"),
         ("title", "decide_title"),
+        ("title", "issue_forecasts"),
+        ("title", "roll_back_champion"),
     }
     assert waits == {("candles", "issue_forecasts"), ("title", "publish_reports")}

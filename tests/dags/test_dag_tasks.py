@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from ringside.errors import CandleGapError, StoreUnavailableError
+from ringside.errors import CandleGapError, SettingsError, StoreUnavailableError
 from ringside.settings import Settings
-from ringside_airflow import connections, tasks
+from ringside_airflow import connections, starters, tasks, title_tasks
 from ringside_airflow.assets import TITLE
 
 AS_OF = "2026-03-01T12:00:00+00:00"
@@ -23,13 +23,15 @@ RUN = SimpleNamespace(
 @pytest.fixture(autouse=True)
 def _settings(monkeypatch):
     made = Settings(database_url="postgresql+psycopg://nobody@127.0.0.1:9/none")
-    monkeypatch.setattr(tasks, "task_settings", lambda: made)
+    for module in (tasks, title_tasks):
+        monkeypatch.setattr(module, "task_settings", lambda: made)
 
 
 def make_verdict(verdict_id, outcome):
     return SimpleNamespace(
         verdict_id=verdict_id,
         outcome=outcome,
+        docket=f"TUSDT.h1.{verdict_id:016x}.json.gz" if verdict_id < 3 else None,
         text_en=f"en {verdict_id}",
         text_ko=f"ko {verdict_id}",
     )
@@ -61,18 +63,22 @@ def test_decide_branches_to_every_outcome_and_sorts_the_verdicts(monkeypatch, in
         make_verdict(2, "ask_human"),
         make_verdict(3, "promote_challenger"),
     ]
-    asked = []
+    seen = []
     monkeypatch.setattr(
-        comparison, "decide_titles", lambda settings, *, as_of: asked.append(as_of) or verdicts
+        comparison,
+        "decide_titles",
+        lambda settings, *, as_of, asked: seen.append((as_of, asked)) or verdicts,
     )
-    branches = tasks.decide.function(params={"as_of": AS_OF}, dag_run=RUN, ti=instance)
+    branches = title_tasks.decide.function(params={"as_of": AS_OF}, dag_run=RUN, ti=instance)
     assert branches == ["ask_human", "promote_challenger"]
-    assert asked == [datetime(2026, 3, 1, 12, tzinfo=UTC)]
+    assert seen == [(datetime(2026, 3, 1, 12, tzinfo=UTC), None)]
     assert instance.xcoms == {
         "as_of": AS_OF,
         "promote_challenger": [1, 3],
         "ask_human": [2],
         "question": "- en 2\n- ko 2",
+        "dockets": "/ringside/dockets/?docket=1%3ATUSDT.h1.0000000000000001.json.gz"
+        "&docket=2%3ATUSDT.h1.0000000000000002.json.gz",
     }
 
 
@@ -101,12 +107,12 @@ def promotion(monkeypatch):
 def test_promotions_of_both_kinds_are_served_proven_and_recorded_together(promotion, instance):
     instance.xcoms |= {"promote_challenger": [1, 3], "fall_back_to_baseline": [2]}
     made = [
-        tasks.promote.function(outcome, AS_OF, dag_run=RUN, ti=instance)
+        title_tasks.promote.function(outcome, AS_OF, dag_run=RUN, ti=instance)
         for outcome in ("promote_challenger", "fall_back_to_baseline")
     ]
-    change = tasks.prove_every_worker.function(tasks.reload_serving.function(made))
+    change = title_tasks.prove_every_worker.function(title_tasks.reload_serving.function(made))
     events = {TITLE: SimpleNamespace(extra={})}
-    tasks.record_title.function(change, AS_OF, outlet_events=events)
+    title_tasks.record_title.function(change, AS_OF, outlet_events=events)
     recorded = {"as_of": datetime(2026, 3, 1, 12, tzinfo=UTC), "promoted_by": "decide_title by ada"}
     assert promotion.promoted == [([1, 3], recorded), ([2], recorded)]
     assert promotion.reloaded == [[1, 3, 2]]
@@ -117,7 +123,7 @@ def test_promotions_of_both_kinds_are_served_proven_and_recorded_together(promot
 
 def test_skipped_promotion_is_left_out_of_the_reload(promotion):
     made = {"verdict_ids": [2], "promoted_by": "somebody"}
-    assert tasks.reload_serving.function([None, made])["verdict_ids"] == [2]
+    assert title_tasks.reload_serving.function([None, made])["verdict_ids"] == [2]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +131,7 @@ def test_skipped_promotion_is_left_out_of_the_reload(promotion):
 )
 def test_approved_promotion_is_recorded_with_the_person(promotion, instance, user, name):
     instance.xcoms["ask_human"] = [2]
-    made = tasks.promote_approved.function({"responded_by_user": user}, AS_OF, ti=instance)
+    made = title_tasks.promote_approved.function({"responded_by_user": user}, AS_OF, ti=instance)
     assert made == {"verdict_ids": [2], "promoted_by": f"approved by {name}"}
     assert promotion.promoted[0][1]["promoted_by"] == f"approved by {name}"
 
@@ -140,7 +146,7 @@ def test_serving_is_told_of_first_champions_only(promotion):
 
 def test_kept_title_tells_its_time_to_the_reports():
     events = {TITLE: SimpleNamespace(extra={})}
-    tasks.keep_champion.function(AS_OF, outlet_events=events)
+    title_tasks.keep_champion.function(AS_OF, outlet_events=events)
     assert events[TITLE].extra == {"as_of": AS_OF}
 
 
@@ -151,9 +157,74 @@ def test_series_asked_for_by_hand_replace_those_of_the_settings(instance):
     assert tasks.list_series.function(params=everything, dag_run=RUN, ti=instance) == ["BTC/USDT"]
 
 
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"action": "hold"}, "hold needs a reason"),
+        ({"action": "freeze", "reason": "   "}, "freeze needs a reason"),
+        ({"action": "force", "reason": "a drill"}, "force needs a contestant"),
+    ],
+)
+def test_action_without_its_words_is_refused_before_anything_is_asked(params, message):
+    with pytest.raises(SettingsError, match=message):
+        title_tasks.read_intervention(params, asked_by="ada")
+
+
+def test_action_is_read_with_who_asked_and_for_which_titles():
+    params = {"action": "hold", "reason": " a holiday ", "series": ["BTC/USDT"], "horizons": [6]}
+    asked = title_tasks.read_intervention(params, asked_by="decide_title by ada")
+    assert (asked.action, asked.reason, asked.asked_by) == (
+        "hold",
+        "a holiday",
+        "decide_title by ada",
+    )
+    assert asked.concerns("BTC/USDT", 6)
+    assert not asked.concerns("BTC/USDT", 1)
+    assert not asked.concerns("ETH/USDT", 6)
+    everything = title_tasks.read_intervention(
+        params | {"series": [], "horizons": None}, asked_by=""
+    )
+    assert everything.concerns("ETH/USDT", 1)
+    assert title_tasks.read_intervention({"action": None}, asked_by="ada") is None
+
+
+def test_title_goes_back_by_hand_with_who_asked_and_why(monkeypatch, promotion, instance):
+    from ringside.core.titles import Title
+    from ringside.jobs import rolling_back
+
+    seen = []
+    monkeypatch.setattr(
+        rolling_back,
+        "plan_roll_back",
+        lambda settings, titles, **more: seen.append((titles, more)) or [7],
+    )
+    params = {"symbol": "BTC/USDT", "horizon": 6, "reason": "it looks odd", "as_of": AS_OF}
+    ids = title_tasks.plan_roll_back.function(params=params, dag_run=RUN, ti=instance)
+    made = title_tasks.promote_former.function(ids, AS_OF, dag_run=RUN)
+    assert made == {"verdict_ids": [7], "promoted_by": "decide_title by ada"}
+    assert seen[0][0] == [Title("BTC/USDT", 6)]
+    assert seen[0][1]["reason"] == "it looks odd"
+    assert seen[0][1]["asked_by"] == "decide_title by ada"
+
+
+def test_spent_probation_gives_the_title_back_and_others_skip(monkeypatch):
+    from ringside.jobs import rolling_back
+
+    facts = [SimpleNamespace(verdict_id=None), SimpleNamespace(verdict_id=4)]
+    seen = []
+    monkeypatch.setattr(rolling_back, "watch_probation", lambda settings, *, as_of: facts)
+    monkeypatch.setattr(rolling_back, "give_back", lambda settings, ids, *, as_of: seen.append(ids))
+    ids = tasks.watch_probation.function(AS_OF)
+    events = {TITLE: SimpleNamespace(extra={})}
+    tasks.give_title_back.function(ids, AS_OF, outlet_events=events)
+    assert (ids, seen, events[TITLE].extra) == ([4], [[4]], {"as_of": AS_OF})
+    with pytest.raises(AirflowSkipException):
+        tasks.give_title_back.function([], AS_OF, outlet_events=events)
+
+
 def test_scheduled_run_is_named_by_its_dag():
     run = SimpleNamespace(dag_id="train_challenger", triggering_user_name=None)
-    assert tasks.name_starter(run) == "train_challenger by schedule"
+    assert starters.name_starter(run) == "train_challenger by schedule"
 
 
 def test_database_of_the_airflow_connection_wins(monkeypatch, database_connection):

@@ -276,7 +276,7 @@ def test_dags_load_with_this_runner_and_without_its_provider(monkeypatch):
         "tasks = bag.dags['train_challenger'].tasks\n"
         "from ringside_airflow.operators import TrainingOperator\n"
         "kinds = [getattr(task, 'operator_class', type(task)) for task in tasks]\n"
-        "assert sum(issubclass(kind, TrainingOperator) for kind in kinds) == 2, kinds\n"
+        "assert sum(issubclass(kind, TrainingOperator) for kind in kinds) == 3, kinds\n"
         "assert 'kubernetes' not in sys.modules\n"
         "assert 'airflow.providers.cncf.kubernetes.operators' not in sys.modules\n"
     )

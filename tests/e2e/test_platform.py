@@ -37,7 +37,7 @@ def stack(tmp_path_factory, data):
         RINGSIDE_HORIZONS="1,6",
         RINGSIDE_HISTORY_DAYS="125",
         RINGSIDE_TRAIN_DAYS="60",
-        RINGSIDE_RECORD_WEEKS="4",
+        RINGSIDE_RECORD_WEEKS="8",
     )
     stack.start()
     yield stack
@@ -85,7 +85,7 @@ def test_training_enters_every_contestant_and_crowns_the_naive_forecast(stack):
     stack.wait_until(lambda: httpx.get(ready, timeout=20).status_code == 200, timeout_s=30)
     assert read_champions(stack, PLANTED) == {1: "persistence", 6: "persistence"}
     replayed = stack.query("SELECT count(*) FROM forecasts WHERE kind = 'replayed'")[0][0]
-    assert replayed >= 2 * 2 * 3 * 600  # series, horizons, contestants, most hours of four weeks
+    assert replayed >= 2 * 2 * 3 * 1200  # series, horizons, contestants, most hours of eight weeks
 
 
 def test_better_challenger_reaches_callers_without_a_failed_request(stack):

@@ -10,6 +10,7 @@ from ringside.adapters.database import transaction
 from ringside.adapters.tables import candles as candles_table
 from ringside.adapters.tables import forecasts, scores
 from ringside.core.candles import to_datetime
+from ringside.core.metrics import compute_pinball_loss
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BAND = np.array([-0.02, -0.008, 0.0, 0.008, 0.02])
@@ -66,6 +67,37 @@ def write_rows(engine, rows: list[Row]) -> None:
             ).scalar_one()
             if row.loss is not None:
                 connection.execute(insert(scores).values(_to_score(row, key)))
+
+
+def write_streams(engine, streams, *, symbol: str, horizon: int = 1) -> None:
+    """Insert the scored rows of each recipe as the gate shall read them back, to the last bit."""
+    with transaction(engine) as connection:
+        for contestant, rows in streams.items():
+            made = [_of_stream(contestant, rows, i, symbol, horizon) for i in range(len(rows))]
+            statement = insert(forecasts).returning(forecasts.c.id, sort_by_parameter_order=True)
+            keys = connection.execute(statement, [one[0] for one in made]).scalars().all()
+            scored = [one[1] | {"forecast_id": key} for one, key in zip(made, keys, strict=True)]
+            connection.execute(insert(scores), scored)
+
+
+def _of_stream(contestant, rows, i, symbol, horizon):
+    quantiles = rows.quantiles[i]
+    realised, sigma = float(rows.realised[i]), float(rows.sigma[i])
+    loss = float(compute_pinball_loss(rows.realised[i : i + 1], quantiles[None])[0])
+    common = Row(
+        contestant,
+        to_datetime(rows.as_of[i]),
+        loss / sigma,
+        "live" if rows.is_live[i] else "replayed",
+        int(rows.model_version[i]),
+        symbol,
+        horizon,
+        realised=realised,
+    )
+    names = ("q05", "q25", "q50", "q75", "q95")
+    forecast = _to_forecast(common) | dict(zip(names, quantiles.tolist(), strict=True))
+    score = _to_score(common, 0)
+    return forecast | {"sigma": sigma}, score | {"realised_return": realised}
 
 
 def write_candles(engine, candles) -> None:

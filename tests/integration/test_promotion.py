@@ -19,13 +19,12 @@ from ringside.core.titles import CHALLENGER, CHAMPION, PREVIOUS_CHAMPION, Title
 from ringside.core.verdicts import Reign
 from ringside.errors import ServingUnavailableError, TitleError
 from ringside.jobs.promotion import (
-    ANSWERS_IN_A_ROW,
-    find_doubt,
     promote,
     prove_serving,
     record_titles,
     reload_serving,
 )
+from ringside.jobs.proving import ANSWERS_IN_A_ROW, find_doubt
 from serving_builders import fit_model
 from serving_process import serving
 
@@ -34,7 +33,7 @@ pytestmark = pytest.mark.integration
 AS_OF = datetime(2026, 2, 1, 12, 5, tzinfo=UTC)
 HELD_FROM = AS_OF - timedelta(days=1)
 TITLE = Title("BTC/USDT", 1)
-NEW, OLD = Served("persistence_ewma", 2), Served("persistence", 1)
+NEW, OLD = Served("persistence_ewma", 2, "new"), Served("persistence", 1, "old")
 
 
 @pytest.fixture
@@ -83,6 +82,12 @@ def read_aliases(settings, title: Title) -> dict[str, int]:
     return {name: aliases.get(name) for name in (CHAMPION, PREVIOUS_CHAMPION)}
 
 
+def read_served(answer: ServingAnswer, title: Title) -> list[tuple[str, int]]:
+    """What each worker serves for a title."""
+    served = [worker.titles[title] for worker in answer.workers]
+    return [(one.contestant, one.version) for one in served]
+
+
 def change_over(settings, verdict_ids) -> None:
     promote(settings, verdict_ids, as_of=AS_OF, promoted_by="a test")
     facts = reload_serving(settings, verdict_ids)
@@ -101,10 +106,10 @@ def test_every_worker_serves_the_new_champion_and_the_title_is_recorded(ring, tm
         after = ask_serving(service.url)
         change_over(settings, [verdict_id])
         again = ask_serving(service.url)
-    assert [worker.titles[first] for worker in before.workers] == [OLD] * 2
+    assert read_served(before, first) == [("persistence", 1)] * 2
     for answer in (after, again):
-        assert [worker.titles[first] for worker in answer.workers] == [NEW] * 2
-        assert [worker.titles[other] for worker in answer.workers] == [OLD] * 2
+        assert read_served(answer, first) == [("persistence_ewma", 2)] * 2
+        assert read_served(answer, other) == [("persistence", 1)] * 2
     assert not {worker.pid for worker in before.workers} & {worker.pid for worker in after.workers}
     assert read_aliases(ring, first) == {CHAMPION: 2, PREVIOUS_CHAMPION: 1}
     reigns = TitleStore(make_engine(ring)).read_reigns(first.symbol, first.horizon)
@@ -119,7 +124,13 @@ def test_every_worker_serves_the_new_champion_and_the_title_is_recorded(ring, tm
 def deaf_serving(settings) -> Iterator[str]:
     """A service that answers for ever that worker 7 serves the old champion, and its process."""
     old = [
-        {"symbol": t.symbol, "horizon": t.horizon, "contestant": "persistence", "version": 1}
+        {
+            "symbol": t.symbol,
+            "horizon": t.horizon,
+            "contestant": "persistence",
+            "version": 1,
+            "sha256": "old",
+        }
         for t in titles_of(settings)
     ]
     worker = {"pid": 7, "generation": 1, "loaded_at": AS_OF.isoformat(), "titles": old}
@@ -244,6 +255,7 @@ def make_answer(*served: Served, answered_by: Served = NEW) -> ServingAnswer:
         (make_answer(NEW, NEW), {"11@a#1"}, "before the reload still live: ['11@a#1']"),
         (make_answer(), set(), "no live worker"),
         (make_answer(replace(NEW, version=3)), set(), "worker 10@a#1 serves"),
+        (make_answer(replace(NEW, sha256="another")), set(), "worker 10@a#1 serves"),
     ],
 )
 def test_one_doubtful_worker_is_enough(answer, former, doubt):

@@ -8,7 +8,14 @@ from contextlib import contextmanager
 
 import pytest
 import test_promotion
-from test_promotion import AS_OF, NEW, OLD, change_over, read_aliases, titles_of, write_verdict
+from test_promotion import (
+    AS_OF,
+    change_over,
+    read_aliases,
+    read_served,
+    titles_of,
+    write_verdict,
+)
 
 from docker_engine import running_engine
 from ringside.adapters.serving import ask_replicas, find_replicas, make_reloader
@@ -74,8 +81,8 @@ def test_every_worker_of_every_replica_serves_the_new_champion(ring, tmp_path):
     assert engine.signals == [("c1", "HUP"), ("c2", "HUP")]
     labels = ["ringside.role=serving", "ringside.project=ringside"]
     assert engine.filters[0] == {"label": labels, "status": ["running"]}
-    assert [worker.titles[first] for worker in before.workers] == [OLD] * 4
-    assert [worker.titles[first] for worker in after.workers] == [NEW] * 4
+    assert read_served(before, first) == [("persistence", 1)] * 4
+    assert read_served(after, first) == [("persistence_ewma", 2)] * 4
     assert read_aliases(ring, first) == {CHAMPION: 2, PREVIOUS_CHAMPION: 1}
 
 

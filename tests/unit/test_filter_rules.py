@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import pytest
@@ -90,6 +91,25 @@ def test_each_step_out_of_bounds_is_refused(place, key, value):
 
     with pytest.raises(RefusedError):
         create(content)
+
+
+@pytest.mark.parametrize("image", ["ringside-serving:0.1.0", "sha256:2"])
+def test_the_service_s_own_image_may_be_run_within_the_same_bounds(image):
+    """New challengers are examined in it."""
+    bounds = replace(BOUNDS, serving=frozenset({"ringside-serving:0.1.0", "sha256:2"}))
+    content = copy.deepcopy(GOOD) | {"Image": image}
+    with pytest.raises(RefusedError, match="image must be"):
+        create(content)
+    asked = Request(
+        "POST",
+        "/v1.41/containers/create",
+        "name=ringside-training-examine-1",
+        json.dumps(content).encode(),
+    )
+    assert json.loads(admit_general(asked, bounds).body)["Image"] == image
+    content["HostConfig"]["Memory"] = 0
+    with pytest.raises(RefusedError, match="memory"):
+        admit_general(replace(asked, body=json.dumps(content).encode()), bounds)
 
 
 @pytest.mark.parametrize("name", ["innocent", "", "ringside-training-", "ringside-training-../x"])

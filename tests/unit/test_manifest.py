@@ -157,7 +157,7 @@ def test_every_contestant_has_an_alias_of_its_own():
     assert [find_alias(name) for name in ("persistence_ewma", "linear", "xgboost")] == [
         "persistence-ewma",
         "linear",
-        "challenger",
+        "xgboost",
     ]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, Row
 from ringside.adapters.database import read_query, transaction
 from ringside.core.candles import to_datetime64
 from ringside.core.charts import Score, TitleForecasts
+from ringside.core.gate.streams import Stream
 from ringside.core.verdicts import Reign, ScoredHours
 
 _QUANTILES = ("q05", "q25", "q50", "q75", "q95")
@@ -35,6 +36,18 @@ class EvidenceStore:
         return {
             contestant: _to_hours(list(hours))
             for contestant, hours in groupby(rows, key=attrgetter("contestant"))
+        }
+
+    def read_rows(
+        self, symbol: str, horizon: int, *, start: datetime, as_of: datetime
+    ) -> dict[str, Stream]:
+        """Read every scored row of a title from `start` on, by contestant, all versions mixed."""
+        rows = self._read(
+            "read_title_rows", symbol=symbol, horizon=horizon, start=start, as_of=as_of
+        )
+        return {
+            contestant: _to_stream(list(found))
+            for contestant, found in groupby(rows, key=attrgetter("contestant"))
         }
 
     def read_title_forecasts(
@@ -94,4 +107,16 @@ def _to_hours(rows: list[Row[Any]]) -> ScoredHours:
         as_of=np.array([to_datetime64(row.as_of) for row in rows], "datetime64[s]"),
         loss=np.array([row.scaled_loss for row in rows], float),
         is_live=np.array([row.is_live for row in rows], bool),
+    )
+
+
+def _to_stream(rows: list[Row[Any]]) -> Stream:
+    return Stream(
+        as_of=np.array([to_datetime64(row.as_of) for row in rows], "datetime64[s]"),
+        target_time=np.array([to_datetime64(row.target_time) for row in rows], "datetime64[s]"),
+        model_version=np.array([row.model_version for row in rows], np.int64),
+        is_live=np.array([row.is_live for row in rows], bool),
+        sigma=np.array([row.sigma for row in rows], float),
+        quantiles=np.array([[getattr(row, name) for name in _QUANTILES] for row in rows], float),
+        realised=np.array([row.realised_return for row in rows], float),
     )

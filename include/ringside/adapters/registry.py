@@ -14,9 +14,11 @@ import httpx
 from ringside.adapters.registry_reader import (
     API,
     ARTIFACTS,
+    ModelVersion,
     RegistryReader,
     find_artifact_path,
     find_error_code,
+    to_version,
 )
 from ringside.core.manifest import MANIFEST_FILE, Fit, Manifest
 from ringside.core.titles import Title
@@ -94,6 +96,18 @@ class Registry(RegistryReader):
         fitted = self.read_version(model_name, version)
         if current is None or current.tags.get("as_of", "") <= fitted.tags["as_of"]:
             self.set_alias(model_name, alias, version)
+
+    def set_tag(self, model_name: str, version: int, key: str, value: str) -> None:
+        """Write a tag of a version; an older value of it is replaced."""
+        content = {"name": model_name, "version": str(version), "key": key, "value": value}
+        self._post("model-versions/set-tag", **content)
+
+    def find_tagged(self, model_name: str, key: str, value: str) -> list[ModelVersion]:
+        """Find every version of a model that carries a tag of that value."""
+        query = f"name = '{model_name}' and tag.{key} = '{value}'"
+        answer = self._get(f"{API}/model-versions/search", filter=query)
+        found = answer.json().get("model_versions", []) if answer else []
+        return [to_version(one) for one in found]
 
     def delete_alias(self, model_name: str, alias: str) -> None:
         """Take an alias away; nothing happens where it is not set."""

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +19,7 @@ from ringside.adapters.model_files import (
     load_contestant,
     place_files,
 )
+from ringside.core.manifest import MANIFEST_FILE
 from ringside.core.titles import MODEL_PREFIX
 from ringside.errors import ModelRefusedError, RegistryUnavailableError, SettingsError
 
@@ -128,9 +130,21 @@ class RegistryReader:
         answer = self._get(f"{API}/model-versions/get", name=model_name, version=str(version))
         if answer is None:
             raise ModelRefusedError(f"the registry has no version {version} of {model_name}")
-        found: dict[str, Any] = answer.json()["model_version"]
-        tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
-        return ModelVersion(model_name, int(found["version"]), found["source"], tags)
+        return to_version(answer.json()["model_version"])
+
+    def hash_manifest(self, model_name: str, version: int) -> str:
+        """Compute the SHA-256 (hex) of a version's manifest, which itself names every file's.
+
+        Raises:
+            ModelRefusedError: There is no such version, or it holds no manifest.
+            RegistryUnavailableError: MLflow did not answer, or answered with an error.
+        """
+        source = self.read_version(model_name, version).source
+        path = f"{ARTIFACTS}/{quote(find_artifact_path(source))}/{MANIFEST_FILE}"
+        answer = self._get(path)
+        if answer is None:
+            raise ModelRefusedError(f"version {version} of {model_name} holds no {MANIFEST_FILE}")
+        return sha256(answer.content).hexdigest()
 
     def download(self, model_name: str, version: int, into: Path) -> Path:
         """Bring a version to `into/<model name>/<version>` once, and verify it.
@@ -223,6 +237,12 @@ def is_sound(folder: Path) -> bool:
     except ModelRefusedError:
         return False
     return True
+
+
+def to_version(found: Mapping[str, Any]) -> ModelVersion:
+    """Read a version as MLflow describes it."""
+    tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+    return ModelVersion(found["name"], int(found["version"]), found["source"], tags)
 
 
 def find_error_code(answer: httpx.Response) -> str:

@@ -24,10 +24,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Served:
-    """What one worker serves for one title."""
+    """What one worker serves for one title; `sha256` is that of the version's manifest."""
 
     contestant: str
     version: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def ask_serving(serving_url: str) -> ServingAnswer:
 def _to_worker(content: Mapping[str, Any], replica: str) -> Worker:
     titles = {
         Title(title["symbol"], int(title["horizon"])): Served(
-            title["contestant"], int(title["version"])
+            title["contestant"], int(title["version"]), title["sha256"]
         )
         for title in content["titles"]
     }

@@ -246,6 +246,8 @@ skill_history = Table(
     Column("inside_90_frac", Double, nullable=False),
 )
 
+# `origin`: gate, force, hold, freeze, unfreeze, roll_back, probation; with `asked_by` and
+# `asked_reason` where a person asked. `docket` is a file name, of that SHA-256.
 verdicts = Table(
     "verdicts",
     metadata,
@@ -262,7 +264,12 @@ verdicts = Table(
     Column("text_en", Text, nullable=False),
     Column("text_ko", Text, nullable=False),
     Column("decided_at", _Instant, nullable=False),
-    UniqueConstraint("symbol", "horizon", "as_of"),
+    Column("origin", Text, nullable=False),
+    Column("asked_by", Text, nullable=True),
+    Column("asked_reason", Text, nullable=True),
+    Column("docket", Text, nullable=True),
+    Column("docket_sha256", Text, nullable=True),
+    UniqueConstraint("symbol", "horizon", "as_of", "origin"),
 )
 
 title_history = Table(
@@ -279,6 +286,20 @@ title_history = Table(
     Column("reason", Text, nullable=False),
     Column("verdict_id", BigInteger, ForeignKey("verdicts.id"), nullable=True),
     UniqueConstraint("symbol", "horizon", "held_from"),
+)
+
+# What other ways to choose would have cost on the same recorded forecasts, as of the last decision;
+# derived from `forecasts`, `scores` and `title_history` alone.
+policy_costs = Table(
+    "policy_costs",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("horizon", Integer, primary_key=True),
+    Column("policy", Text, primary_key=True),
+    Column("as_of", _Instant, nullable=False),
+    Column("scaled_loss", Double, nullable=False),
+    Column("swaps", Integer, nullable=False),
+    Column("hours", Integer, nullable=False),
 )
 
 # One row: where the stores' candles come from and how far market time is from real time.

@@ -38,6 +38,21 @@ def find_alias(contestant: str) -> str:
 
     Examples:
         >>> find_alias("persistence_ewma"), find_alias("xgboost")
-        ('persistence-ewma', 'challenger')
+        ('persistence-ewma', 'xgboost')
     """
-    return CHALLENGER if contestant == CHALLENGING else contestant.replace("_", "-")
+    return contestant.replace("_", "-")
+
+
+SHADOWS = 4
+"""Newest versions of each recipe that keep forecasting; of weekly ones, one is two weeks old."""
+
+
+def list_ring_aliases(contestant: str) -> tuple[str, ...]:
+    """Name the aliases of a recipe's newest versions in the ring, newest first.
+
+    Examples:
+        >>> list_ring_aliases("persistence_ewma")[:2]
+        ('persistence-ewma', 'persistence-ewma-2')
+    """
+    newest = find_alias(contestant)
+    return (newest, *(f"{newest}-{place}" for place in range(2, SHADOWS + 1)))

@@ -13,12 +13,11 @@ from ringside.adapters.model_files import LoadedModel
 from ringside.adapters.registry_reader import RegistryReader
 from ringside.adapters.score_store import Key, ScoreStore
 from ringside.core.candles import floor_hour
-from ringside.core.contestants import CONTESTANTS
 from ringside.core.features import FeatureTable
 from ringside.core.forecasts import Forecast, Kind, Withheld, find_kind
 from ringside.core.manifest import require_fit_before
 from ringside.core.scores import score_forecasts
-from ringside.core.titles import CHAMPION, PREVIOUS_CHAMPION, Title, find_alias
+from ringside.core.titles import Title
 from ringside.errors import ModelRefusedError
 from ringside.jobs.forecasting import Window, make_forecasts, read_series, read_shifts
 from ringside.settings import Settings
@@ -116,10 +115,9 @@ def _load_entrants(
 ) -> tuple[list[Entrant], list[Withheld]]:
     """Load every version that an alias names; one that is refused is withheld with the reason."""
     entrants, withheld = [], []
-    names = (CHAMPION, PREVIOUS_CHAMPION, *map(find_alias, CONTESTANTS))
     for title in (Title(symbol, horizon) for symbol in symbols for horizon in settings.horizons):
         named = aliases.get(title.model_name, {})
-        versions = sorted({named[alias] for alias in names if alias in named})
+        versions = sorted(set(named.values()))
         if not versions:
             reason = f"no model of {title.model_name} is trained yet"
             withheld.append(Withheld(title.symbol, title.horizon, "", 0, as_of, reason))

@@ -19,7 +19,7 @@ from ringside.core.features import find_look_back, find_names
 from ringside.core.importances import render_importances
 from ringside.core.manifest import Fit, Manifest, compute_checksums, hash_inputs
 from ringside.core.quantiles import LEVELS
-from ringside.core.titles import Title, find_alias
+from ringside.core.titles import Title
 from ringside.errors import ModelRefusedError
 from ringside.jobs.fitting import Fitted, Inputs, fit_contestants
 from ringside.jobs.forecasting import read_auxiliary
@@ -74,8 +74,6 @@ def train(
         else:
             fitted = fit_contestants(inputs)
             versions = tuple(_enter(settings, registry, inputs, one) for one in fitted)
-        for made in versions:
-            registry.set_newest(made.model_name, find_alias(made.contestant), made.version)
     seconds = round(time.monotonic() - started, 2)
     facts = TrainingFacts(symbol, as_of.isoformat(), len(inputs.candles), versions, seconds)
     new = sum(version.is_new for version in versions)

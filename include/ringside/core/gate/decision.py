@@ -121,6 +121,7 @@ class _Bench:
             known_at=self.known_at,
             newer_than=self.record.champion_version if rival == self.record.champion else 0,
             is_refresh=is_refresh,
+            entrant=self.record.entrants.get(rival, 0),
         )
 
     def _guard(

@@ -125,6 +125,7 @@ def _write_title(record: TitleRecord) -> dict[str, Any]:
         "is_first_reign": record.is_first_reign,
         "roster": list(record.roster),
         "baselines": sorted(record.baselines),
+        "entrants": dict(sorted(record.entrants.items())),
     }
 
 

@@ -33,12 +33,13 @@ def find_mover(
     known_at: np.datetime64,
     newer_than: int,
     is_refresh: bool,
+    entrant: int = 0,
 ) -> Mover:
     """Find the oldest of the last four versions whose own shadow record is long and not a loss.
 
     Of the champion's own recipe only versions `newer_than` the champion's may move in.
     As long as the recipe has fewer than `live_hours_enough` live hours, its replayed stream stands
-    in for the record that its newest version cannot have yet.
+    in for the record that its newest version, or the `entrant` without any row yet, cannot have.
     """
     # a weekly version is replaced on its last day: a few missing hours must not make it too young
     needed = find_record_days(rule, is_refresh=is_refresh) * rule.min_scored_frac
@@ -59,9 +60,10 @@ def find_mover(
             return Mover(version, days, saved)
         if days > best.record_days:
             best = Mover(None, days, saved)
-    if len(versions) and _is_replayed_record(fresh, rule):
+    newest = max([entrant, *versions.tolist()])
+    if newest > max(newer_than, REPLAYED_VERSION) and _is_replayed_record(fresh, rule):
         days, saved = _measure_record(fresh)
-        return Mover(int(versions[-1]) if days >= needed and saved >= 0 else None, days, saved)
+        return Mover(newest if days >= needed and saved >= 0 else None, days, saved)
     return best
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ringside.core.candles import Floats, Times
 from ringside.core.gate.rules import HOURS_A_WEEK
-from ringside.core.gate.streams import Stream
+from ringside.core.gate.streams import Stream, join_streams, select_version
 from ringside.core.metrics import compute_pinball_loss
 
 _WEEK = np.timedelta64(HOURS_A_WEEK, "h")
@@ -65,7 +65,7 @@ def compare_policies(
     holder = _follow_last_week(hours, loss, first)
     columns = np.stack([loss[name] for name in loss])
     picked = columns[holder, np.arange(len(hours))]
-    held = [reign for reign in reigns if hours[0] < reign.held_from <= hours[-1]]
+    held = [reign for reign in reigns[1:] if hours[0] < reign.held_from <= hours[-1]]
     table = (
         ("always_newest", loss[newest], _count_changes(versions)),
         ("last_week_lower", picked, _count_changes(holder)),
@@ -73,6 +73,26 @@ def compare_policies(
         ("gate", _charge(title, hours), len(held)),
     )
     return [PolicyCost(name, float(paid.mean()), swaps, len(hours)) for name, paid, swaps in table]
+
+
+def follow_title(rows: Mapping[str, Stream], reigns: list[HeldSpan]) -> Stream:
+    """Select what was forecast in the title's name, sorted, one row an hour.
+
+    Args:
+        rows: Every scored row of each recipe, all versions mixed.
+        reigns: Who held the title, oldest first, at least one; the first is followed for the
+            hours before it too.
+    """
+    parts = []
+    for number, reign in enumerate(reigns):
+        own = rows.get(reign.contestant)
+        if own is None:
+            continue
+        inside = np.ones(len(own), bool) if number == 0 else own.as_of >= reign.held_from
+        if number + 1 < len(reigns):
+            inside &= own.as_of < reigns[number + 1].held_from
+        parts.append(select_version(own.take(inside), reign.model_version))
+    return join_streams(parts)
 
 
 def _charge(stream: Stream, hours: Times) -> Floats:

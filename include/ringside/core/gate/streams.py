@@ -4,8 +4,8 @@ A recipe is a contestant's name. Its fresh stream holds, for each hour, the newe
 forecast it: one hypothesis, however often the recipe is trained anew.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 import numpy as np
@@ -48,7 +48,8 @@ class TitleRecord:
     `rows` holds every scored row of each recipe by name, all versions mixed; rows whose target
     had not closed at `as_of` are left out by the gate. `roster` is every recipe in a fixed order;
     it settles ties in the order of joining. `held_from` is when the reign began; in the first
-    reign of a title (`is_first_reign`) replayed rows from before it count too.
+    reign of a title (`is_first_reign`) replayed rows from before it count too. `entrants` is the
+    newest version of each recipe, for which the replayed rows stand before it has rows of its own.
     """
 
     symbol: str
@@ -61,6 +62,20 @@ class TitleRecord:
     rows: Mapping[str, Stream]
     roster: tuple[str, ...]
     baselines: frozenset[str]
+    entrants: Mapping[str, int] = field(default_factory=dict)
+
+
+def join_streams(parts: Sequence[Stream]) -> Stream:
+    """Put streams one after the other.
+
+    Raises:
+        ValueError: There are none.
+    """
+    columns = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(Stream)
+    }
+    return Stream(**columns)
 
 
 def select_fresh(rows: Stream) -> Stream:

@@ -1,0 +1,59 @@
+"""Brings together what the gate may look at: a title's reign and its scored rows."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from ringside.adapters.database import make_engine
+from ringside.adapters.evidence_store import EvidenceStore
+from ringside.adapters.title_store import TitleStore
+from ringside.core.contestants import CONTESTANTS
+from ringside.core.gate.streams import TitleRecord
+from ringside.core.titles import BASELINES, Title
+from ringside.errors import TitleError
+from ringside.settings import Settings
+
+LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def read_record(
+    settings: Settings, title: Title, *, as_of: datetime, entrants: Mapping[str, int]
+) -> TitleRecord:
+    """Read all that a verdict on one title may look at, as known at `as_of`.
+
+    A first reign has no record of its own yet: what was replayed before it counts as well.
+
+    Args:
+        settings: Where the stores are.
+        title: Which title.
+        as_of: Market time whose knowledge is allowed.
+        entrants: The newest version in the ring of each contestant.
+
+    Raises:
+        TitleError: nobody holds the title at `as_of`.
+        StoreUnavailableError: PostgreSQL did not answer.
+    """
+    engine = make_engine(settings)
+    reigns = TitleStore(engine).read_reigns(title.symbol, title.horizon, as_of=as_of)
+    if not reigns:
+        raise TitleError(
+            f"nobody holds {title.symbol} h{title.horizon} at {as_of.isoformat()}: "
+            "run the DAG train_challenger first; it crowns the first champion",
+            symbol=title.symbol,
+            horizon=title.horizon,
+        )
+    holder, is_first = reigns[-1], len(reigns) == 1
+    start = LONG_AGO if is_first else holder.held_from
+    rows = EvidenceStore(engine).read_rows(title.symbol, title.horizon, start=start, as_of=as_of)
+    return TitleRecord(
+        symbol=title.symbol,
+        horizon=title.horizon,
+        as_of=as_of,
+        champion=holder.contestant,
+        champion_version=holder.model_version,
+        held_from=holder.held_from,
+        is_first_reign=is_first,
+        rows=rows,
+        roster=tuple(CONTESTANTS),
+        baselines=frozenset(BASELINES),
+        entrants=entrants,
+    )
