@@ -119,7 +119,8 @@ CANDLE_CHECKS: tuple[Check, ...] = (
         "is_of_this_venue",
         "is_strange",
         "by its price and its volume it is another venue's: it opens {joint_frac} (as a fraction)"
-        " from the close before it, and volume {volume} is less than half the usual one",
+        " from the close before it, and it or the rows beside it have less than half the usual"
+        " volume, or prices on a coarser step than this venue's",
         max_value=0,
     ),
     between(
