@@ -24,7 +24,7 @@ def test_history_is_ingested_audited_and_published(round_trip, stack):
 
 def test_training_runs_in_a_container_that_is_gone_afterwards(round_trip):
     assert round_trip.states["train_challenger"][0] == "success"
-    assert len(round_trip.trainings) == 2  # train and record
+    assert len(round_trip.trainings) == 3  # train, examine and record
     assert round_trip.left_over == []
     assert round_trip.first_champions == BEATEN
 

@@ -1,5 +1,6 @@
 """Pages of history on a real PostgreSQL, beside the plain loop that they must agree with."""
 
+import math
 from datetime import timedelta
 
 import pytest
@@ -9,8 +10,10 @@ from builders import START, make_candles
 from model_builders import AS_OF, make_forecast, publish_candles
 from ringside.adapters.database import make_engine, transaction
 from ringside.adapters.history_pages import HistoryPages, Place, Span
-from ringside.adapters.ledger_store import LedgerStore, Score
+from ringside.adapters.ledger_store import LedgerStore
+from ringside.adapters.score_store import ScoreStore
 from ringside.adapters.tables import title_history
+from ringside.core.scores import MaturedForecast, score_forecasts
 
 pytestmark = pytest.mark.integration
 
@@ -66,7 +69,7 @@ def test_forecasts_come_in_order_of_time_and_by_filter(engine, pages):
         make_forecast(contestant=name, as_of=AS_OF + n * HOUR, horizon=horizon)
         for n in (2, 0, 1) for name in contestants for horizon in (1, 6)
     ]  # fmt: skip
-    LedgerStore(engine).append(SYMBOL, rows)
+    LedgerStore(engine).append(rows, withheld_at=AS_OF)
 
     end = AS_OF + 2 * HOUR
     span = Span(SYMBOL, AS_OF, end, 3)
@@ -92,7 +95,6 @@ def test_champion_follows_the_title_through_time(engine, pages):
     for n in range(6):
         as_of = AS_OF + n * HOUR
         ledger.append(
-            SYMBOL,
             [
                 make_forecast(
                     contestant="persistence", model_version=0, kind="replayed", as_of=as_of
@@ -101,6 +103,7 @@ def test_champion_follows_the_title_through_time(engine, pages):
                 make_forecast(contestant="xgboost", model_version=6, as_of=as_of),
                 make_forecast(contestant="xgboost", model_version=7, as_of=as_of),
             ],
+            withheld_at=as_of,
         )
     span = Span(SYMBOL, AS_OF, None, 4)
     told = walk(
@@ -114,13 +117,17 @@ def test_champion_follows_the_title_through_time(engine, pages):
 
 def test_what_came_true_stands_beside_the_forecast(engine, pages):
     ledger = LedgerStore(engine)
-    ledger.append(SYMBOL, [make_forecast(), make_forecast(as_of=AS_OF + HOUR)])
+    issued = make_forecast()
+    ledger.append([issued, make_forecast(as_of=AS_OF + HOUR)], withheld_at=AS_OF)
     span = Span(SYMBOL, None, None, 10)
     asked = {"horizon": 1, "contestant": None, "after": None}
     first, _ = pages.read_forecasts(span, **asked).rows
     assert first["realised_return"] is None
-    score = Score(first["id"], 0.01, 0.1, 0.2, 0.01, is_inside_50=False, is_inside_90=True, scored_at=AS_OF)  # fmt: skip  # noqa: E501 - one row
-    ledger.write_scores([score])
+    close = issued.anchor_close * math.exp(issued.quantiles[4])  # on the upper edge of 90 %
+    matured = [MaturedForecast(first["id"], issued, close)]
+    with ScoreStore(engine).update([SYMBOL]) as batch:
+        batch.write_scores(score_forecasts(matured, scored_at=AS_OF))
     first, second = pages.read_forecasts(span, **asked).rows
-    assert (first["realised_return"], first["is_inside_50"], first["is_inside_90"]) == (0.01, False, True)  # fmt: skip  # noqa: E501 - one row
+    assert first["realised_return"] == pytest.approx(issued.quantiles[4])
+    assert first["is_inside_50"] is False
     assert second["realised_return"] is None
