@@ -90,6 +90,7 @@ bench: setup ## Measure platform and contestants beside their floors and peers
 	@$(UV) pip install --quiet --python $(ENV_DIR)/bench/bin/python -r tests/bench/requirements.txt
 	@$(BIN)/python tests/bench/measure_contestants.py
 	@$(BIN)/python tests/bench/measure_platform.py
+	@$(BIN)/python tests/bench/measure_serving.py
 
 stand-in: setup ## Play Binance on this machine, also its errors [DATA= SERIES= ARGS=]
 	@$(BIN)/python -m ringside_standin $(if $(DATA),--data $(DATA)) $(if $(SERIES),--series $(SERIES)) $(ARGS)

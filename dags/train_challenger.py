@@ -8,7 +8,7 @@ horizons on the candles known at the run's time, and registers them in MLflow, e
 (`train`); fetches those versions and verifies their checksums (`require_versions`); forecasts the
 weeks before, in as-of order, so that a verdict has rows to stand on (`record`); gives a title that
 nobody holds to the naive forecast and makes the service load it.
-Training runs in a container or a local process, as the setting `RINGSIDE_TRAINING_RUNNER` says.
+Training runs in a container, a pod or a local process, as `RINGSIDE_TRAINING_RUNNER` says.
 
 **A re-run** for the same time registers nothing twice and skips hours already on record.
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 wsgi_app = "wsgi:app"
 bind = os.environ.get("RINGSIDE_SERVING_BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("RINGSIDE_SERVING_WORKERS", "2"))
-worker_class = "gthread"
+worker_class = "forecast_api.patient_worker.PatientWorker"
 threads = wsgi.THREADS
+worker_connections = 500
 preload_app = True
 keepalive = 5
 timeout = 30
@@ -33,12 +34,14 @@ pidfile = str(wsgi.settings.serving_pid_file)
 # Its thread would live in the master, and a fork beside a thread may never return.
 control_socket_disable = True
 
+BOOT_TIMEOUT_S = 5
+
 Path(pidfile).parent.mkdir(parents=True, exist_ok=True)
 
 
 def on_starting(server: "Arbiter") -> None:
     """Choose the models of the first workers."""
-    wsgi.process.prepare()
+    wsgi.process.start()
 
 
 def on_reload(server: "Arbiter") -> None:
@@ -47,8 +50,14 @@ def on_reload(server: "Arbiter") -> None:
 
 
 def pre_fork(server: "Arbiter", worker: "Worker") -> None:
-    """Take what is loaded out of the collector's rounds, so that its pages stay shared."""
+    """Take what is loaded out of the collector's rounds, so that its pages stay shared.
+
+    One new worker after the other: Gunicorn lets the old ones go as soon as the last is forked,
+    and by then all the others serve.
+    """
     gc.freeze()
+    if server.WORKERS:
+        wsgi.process.wait_for_worker(max(server.WORKERS), timeout_s=BOOT_TIMEOUT_S)
 
 
 def post_fork(server: "Arbiter", worker: "Worker") -> None:

@@ -1,9 +1,9 @@
 """What Gunicorn imports: settings built once, the process, and the app around it."""
 
 import logging
+import os
+import sys
 
-from forecast_api import create_app
-from forecast_api.process import ServingProcess
 from ringside.settings import Settings
 
 logging.basicConfig(
@@ -14,5 +14,17 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 THREADS = 4
 
 settings = Settings()  # type: ignore[call-arg] # the database's address comes from the environment
+# where the workers share their counts; the library reads it once, when it is imported
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.metrics_dir.absolute())
+
+from forecast_api import create_app  # noqa: E402 - see above
+from forecast_api.process import ServingProcess  # noqa: E402 - see above
+from forecast_api.telemetry import access_log  # noqa: E402 - see above
+
+_lines = logging.StreamHandler(sys.stdout)
+_lines.setFormatter(logging.Formatter("%(message)s"))
+access_log.addHandler(_lines)
+access_log.propagate = False
+
 process = ServingProcess(settings, threads=THREADS)
-app = create_app(process.get_desk)
+app = create_app(process.get_desk, settings.series)

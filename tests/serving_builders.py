@@ -1,13 +1,17 @@
 """Builders for the service's tests: fitted models as folders, and the market as a plain object."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
 from builders import make_candles
+from forecast_api.champions import Champions
+from forecast_api.desk import Desk
 from forecast_api.market import MarketWindow
+from forecast_api.worker_board import WorkerBoard
+from ringside.adapters.history_pages import Page
 from ringside.adapters.model_files import find_folder, write_model
 from ringside.core.candles import Candles, keep_closed, to_datetime
 from ringside.core.contestants import CONTESTANTS, Sample
@@ -85,6 +89,50 @@ class FakeMarket:
             raise StoreUnavailableError("PostgreSQL at 10.0.0.1:5432/ringside did not answer")
 
 
+@dataclass
+class FakeHistory:
+    """Holds pages; keeps the contract of `StoredHistory`. The last question is in `asked`."""
+
+    page: Page
+    asked: dict = field(default_factory=dict)
+
+    def read_candles(self, span):
+        self.asked = {"span": span}
+        return self.page
+
+    def read_forecasts(self, span, **asked):
+        self.asked = {"span": span, **asked}
+        return self.page
+
+    def read_source(self):
+        return "simulated"
+
+
+class FakeCatalogue:
+    """A registry without contestants."""
+
+    def read(self, *, real_time):
+        return {"read_at": real_time.isoformat(), "titles": []}
+
+
 def find_end(candles: Candles) -> datetime:
     """When the last candle closes."""
     return to_datetime(candles.close_time[-1])
+
+
+def make_desk(candles: Candles, champions: Champions, folder: Path, **changes) -> Desk:
+    """A desk at which everything works, 20 minutes after the last candle closed."""
+    now = changes.pop("now", datetime(2026, 1, 1, tzinfo=UTC))
+    parts = {
+        "titles": TITLES,
+        "champions": champions,
+        "market": FakeMarket(candles, find_end(candles) + timedelta(minutes=20)),
+        "history": FakeHistory(Page([], has_more=False)),
+        "catalogue": FakeCatalogue(),
+        "board": WorkerBoard(folder / "workers"),
+        "reports_dir": folder / "reports",
+        "now": lambda: now,
+        "request_reload": lambda: None,
+        "reload_token": "a-token-of-the-tests-only",
+    }
+    return Desk(**(parts | changes))

@@ -16,6 +16,8 @@ import pytest
 from processes import REPO, SERVING_PYTHON, find_free_port, running, wait_for
 from ringside.settings import Settings
 
+TOKEN = "a-token-of-the-tests-only"
+
 
 @dataclass
 class Service:
@@ -32,6 +34,17 @@ class Service:
     def hup(self) -> None:
         """Signal the master that the pid file names, as promotion does."""
         os.kill(int(self.settings.serving_pid_file.read_text()), signal.SIGHUP)
+
+    def wait_for_workers(self, count: int = 2) -> dict:
+        """Wait until so many workers are alive and all of one generation."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            body = self.get("/v1/model").json()
+            generations = {note["generation"] for note in body["workers"]}
+            if len(body["workers"]) == count and len(generations) == 1:
+                return body
+            time.sleep(0.1)
+        pytest.fail(f"the workers do not settle:\n{self.log.read_text()[-3000:]}")
 
     def wait_for_generation(self, generation: int, *, workers: int = 2) -> dict:
         """Wait until every live worker is of this generation."""
@@ -61,6 +74,7 @@ def serving(
         "RINGSIDE_SERIES": ",".join(settings.series),
         "RINGSIDE_HORIZONS": ",".join(map(str, settings.horizons)),
         "RINGSIDE_SERVING_BIND": at,
+        "RINGSIDE_RELOAD_TOKEN": TOKEN,
     }
     command = [str(SERVING_PYTHON), "-m", "gunicorn", "-c", str(REPO / "serving/gunicorn.conf.py")]
     url = f"http://{at}"
@@ -76,6 +90,7 @@ class Traffic:
     failures: list[str] = field(default_factory=list)
     answers: int = 0
     slowest_s: float = 0.0
+    versions: set[tuple[int, ...]] = field(default_factory=set)
 
 
 @contextmanager
@@ -94,6 +109,9 @@ def steady_traffic(url: str) -> Iterator[Traffic]:
                 failure = repr(error)
             with lock:
                 traffic.answers += 1
+                if not failure:
+                    told = answer.json().get("forecasts", [])
+                    traffic.versions.add(tuple(each["version"] for each in told))
                 traffic.slowest_s = max(traffic.slowest_s, time.monotonic() - began)
                 if failure:
                     traffic.failures.append(failure)

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SourceKind = Literal["exchange", "file", "simulated"]
+_IMAGE_ID = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
 _VENUE_CHAIN = re.compile(r"[^=>\s]+/[^=>\s]+=[a-z0-9]+(>[a-z0-9]+)*")
 
 SECRETS_DIR = Path("/run/secrets")
@@ -64,6 +65,9 @@ class Settings(BaseSettings):
     revision_hours: int = Field(
         3, ge=0, le=168, description="Published hours asked for again in each run, for revisions."
     )
+    revision_days: int = Field(
+        7, ge=0, le=40, description="Published days asked for again once a day, after 00:00 UTC."
+    )
 
     # forecasting
     horizons: Annotated[tuple[int, ...], NoDecode] = Field(
@@ -96,12 +100,14 @@ class Settings(BaseSettings):
     )
 
     # running
-    training_runner: Literal["process", "docker"] = Field(
-        "process", description="Where training commands run: a local process or a container."
+    training_runner: Literal["process", "docker", "kubernetes"] = Field(
+        "process",
+        description="Where training commands run: a local process, a container or a pod.",
     )
     training_image: str = Field(
         "ringside-training:0.1.0",
-        description="Image of the training container: a tag, a digest or an id; never pulled.",
+        description="Image of the training container or pod: a tag, a digest or an id; never"
+        " `latest`. An engine is never asked to pull it, a cluster does where it lacks it.",
     )
     image_id: str = Field(
         "",
@@ -112,20 +118,35 @@ class Settings(BaseSettings):
         "", description="Docker network of the training container; empty: the engine's own."
     )
     training_memory_mib: int = Field(
-        2048, ge=256, description="Memory of the training container, in MiB."
+        2048, ge=256, description="Memory of the training container or pod, in MiB."
     )
-    training_cpus: float = Field(1.0, gt=0, description="CPUs of the training container.")
+    training_cpus: float = Field(1.0, gt=0, description="CPUs of the training container or pod.")
     training_database_url: SecretStr | None = Field(
         None, description="Database URL of the training container; empty: that of the tasks."
     )
-    serving_runner: Literal["process", "docker"] = Field(
-        "process", description="How serving is told to reload: a local process, or containers."
+    training_namespace: str = Field(
+        "", description="Kubernetes namespace of training pods; empty: that of Airflow."
+    )
+    training_secret: str = Field(
+        "ringside-training",
+        description="Kubernetes Secret with the training pods' `ringside_database_url`.",
+    )
+    serving_runner: Literal["process", "docker", "kubernetes"] = Field(
+        "process",
+        description="How serving is told to reload: a local process, containers, or each pod"
+        " behind the name in `RINGSIDE_SERVING_URL`.",
     )
     project: str = Field(
         "ringside", description="Label `ringside.project` of this platform's containers."
     )
     docker_url: str = Field(
         "unix://var/run/docker.sock", description="Docker engine, for either `docker`."
+    )
+    reload_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Bearer token of `POST /v1/reload`, at least 16 characters; without one the"
+        " service reloads by `SIGHUP` only.",
     )
     reload_timeout_s: int = Field(
         60, ge=5, description="Seconds all workers have to serve the new champion."
@@ -139,6 +160,17 @@ class Settings(BaseSettings):
         """Read `a,b` from the environment as a tuple."""
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("training_image")
+    @classmethod
+    def _require_fixed_image(cls, value: str) -> str:
+        """Refuse a name that means another image tomorrow."""
+        name = value.rpartition("/")[2]
+        if not _IMAGE_ID.fullmatch(value) and "@" not in name and not name.partition(":")[2]:
+            raise ValueError(f"{value!r} names no tag and no digest")
+        if name.endswith(":latest"):
+            raise ValueError(f"{value!r} is another image tomorrow; name a tag or a digest")
         return value
 
     @model_validator(mode="after")
@@ -211,6 +243,11 @@ class Settings(BaseSettings):
     def serving_pid_file(self) -> Path:
         """Where the Gunicorn master writes its process id."""
         return self.state_dir / "run" / "gunicorn.pid"
+
+    @property
+    def metrics_dir(self) -> Path:
+        """Where the workers of one Gunicorn master keep their counts, emptied at its start."""
+        return self.state_dir / "run" / "metrics"
 
     @property
     def workers_dir(self) -> Path:

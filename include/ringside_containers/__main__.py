@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -10,6 +11,9 @@ from ringside_containers import preflight
 from ringside_containers.preflight import NotReadyError, ask
 
 _HEALTHY_WITHIN_S = 600
+# `make run` takes the same setting, and publishes PostgreSQL as well.
+_PARTS = ("airflow", "mlflow", "serving", "postgres")
+_PORT = re.compile(r"\d{2,5}(-\d{2,5})?")
 _SHOW_PASSWORD = ["exec", "-T", "airflow-api-server", "cat", "/run/secrets/airflow_admin_password"]
 
 
@@ -98,9 +102,21 @@ def _show_addresses(config: dict[str, Any]) -> None:
 
 
 def read_ports(text: str) -> dict[str, str]:
-    """Read `PORTS`, such as `airflow=8081,serving=8001`, as variables of the Compose file."""
+    """Read `PORTS`, such as `airflow=8081,serving=8001`, as variables of the Compose file.
+
+    Raises:
+        NotReadyError: a name or a number is none.
+    """
     pairs = [pair.partition("=") for pair in text.split(",") if pair]
-    return {f"RINGSIDE_{name.strip().upper()}_PORT": port.strip() for name, _, port in pairs}
+    ports = {name.strip(): port.strip() for name, _, port in pairs}
+    wrong = [f"{name}={port}" for name, port in ports.items() if not _PORT.fullmatch(port)]
+    wrong += [name for name in ports if name not in _PARTS]
+    if wrong:
+        raise NotReadyError(
+            f"PORTS is not understood at {wrong[0]!r}; "
+            "it looks like PORTS=airflow=8081,mlflow=5001,serving=8001"
+        )
+    return {f"RINGSIDE_{name.upper()}_PORT": port for name, port in ports.items()}
 
 
 def main(words: list[str]) -> int:
@@ -109,10 +125,10 @@ def main(words: list[str]) -> int:
     if len(words) != 1 or words[0] not in commands:
         sys.stderr.write(f"usage: python3 -m ringside_containers {'|'.join(commands)}\n")
         return 2
-    os.environ.update(read_ports(os.environ.get("RINGSIDE_PORTS", "")))
     if folder := os.environ.get("RINGSIDE_SOURCE_PATH"):
         os.environ["RINGSIDE_SOURCE_PATH"] = os.path.abspath(folder)  # noqa: PTH100 - no link followed
     try:
+        os.environ.update(read_ports(os.environ.get("RINGSIDE_PORTS", "")))
         commands[words[0]]()
     except NotReadyError as error:
         sys.stderr.write(f"{error}\n")

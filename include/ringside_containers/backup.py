@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,28 +18,11 @@ from typing import IO
 
 from ringside_containers import archive
 from ringside_containers.archive import ArchiveError, Manifest, Part
+from ringside_containers.places import Place, find_places
 
 DATABASES = ("ringside", "mlflow", "airflow")
 VERSION = "0.1.0"
 _PSQL = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "/run/postgresql", "-U", "postgres"]
-_NEW = ".restored"
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A folder of a volume: the service that mounts it, its path, and what in it is not kept."""
-
-    service: str
-    path: str
-    left_out: tuple[str, ...] = ()
-
-
-FOLDERS = {
-    "artefacts": Folder("mlflow", "/var/lib/mlflow"),
-    # Copies of models come from the registry again; the reports are a volume of their own.
-    "state": Folder("airflow-api-server", "/var/lib/ringside", ("models", "reports", "run")),
-    "reports": Folder("airflow-api-server", "/var/lib/ringside/reports"),
-}
 
 
 @dataclass(frozen=True)
@@ -73,8 +56,9 @@ def back_up(stack: Stack, target: Path, *, now: datetime) -> Manifest:
         parts = {}
         for database in DATABASES:
             parts[database] = keep(dump_command(stack, database), folder, database, True)
-        for part, place in FOLDERS.items():
-            parts[part] = keep(tar_command(stack, place, place.path), folder, part, False)
+        for part, place in find_places(stack.compose).items():
+            command = place.pack(stack.in_service, is_new=False)
+            parts[part] = keep(command, folder, part, False)
         manifest = Manifest(now.isoformat(timespec="seconds"), VERSION, parts)
         archive.write_archive(manifest, folder, target)
     return manifest
@@ -94,13 +78,14 @@ def restore(stack: Stack, source: Path, *, tell: Callable[[str], None]) -> Manif
         start(stack, "postgres")
         for database in DATABASES:
             load_database(stack, database, manifest.parts[database], folder)
-        for part, place in FOLDERS.items():
-            load_folder(stack, place, manifest.parts[part], folder)
+        places = find_places(stack.compose)
+        for part, place in places.items():
+            load_files(stack, place, manifest.parts[part], folder)
         tell("loaded beside what is there, and verified; changing over")
         resting = find_others(stack)
         if resting:
             run([*stack.compose, "stop", *resting])
-        change_over(stack)
+        change_over(stack, places.values())
     run([*stack.compose, "restart", "postgres"])  # its start gives the roles their rights
     start(stack, "postgres", *resting)
     return manifest
@@ -117,15 +102,13 @@ def load_database(stack: Stack, database: str, part: Part, folder: Path) -> None
     require_same(part, keep(dump_command(stack, new), folder, new, True))
 
 
-def load_folder(stack: Stack, place: Folder, part: Part, folder: Path) -> None:
+def load_files(stack: Stack, place: Place, part: Part, folder: Path) -> None:
     """Unpack files beside those in use, read them again, and compare."""
-    new = f"{place.path}/{_NEW}"
-    script = f"rm -rf {new} && mkdir {new} && tar -x --no-same-owner -C {new}"
-    feed(stack.in_service(place.service, ["sh", "-c", script]), folder / part.member)
-    require_same(part, keep(tar_command(stack, place, new), folder, "found", False))
+    feed(place.unpack(stack.in_service), folder / part.member)
+    require_same(part, keep(place.pack(stack.in_service, is_new=True), folder, "found", False))
 
 
-def change_over(stack: Stack) -> None:
+def change_over(stack: Stack, places: Iterable[Place]) -> None:
     """Put the loaded databases, in one transaction, and the loaded files in their places."""
     renames = "".join(
         f"ALTER DATABASE {name} RENAME TO {name}_former;\n"
@@ -138,25 +121,14 @@ def change_over(stack: Stack) -> None:
         " WHERE datname IS NOT NULL AND pid <> pg_backend_pid() \\g /dev/null\n"
     )
     stack.query(f"{former}{leave}BEGIN;\n{renames}COMMIT;\n{former}")
-    for place in FOLDERS.values():
-        kept = " ".join(f"! -name {name}" for name in (_NEW, *place.left_out))
-        script = (
-            f"cd {place.path} && find . -mindepth 1 -maxdepth 1 {kept} -exec rm -rf {{}} + && "
-            f"find {_NEW} -mindepth 1 -maxdepth 1 -exec mv -t . {{}} + && rmdir {_NEW}"
-        )
-        run(stack.in_service(place.service, ["sh", "-c", script]))
+    for place in places:
+        run(place.change_over(stack.in_service))
 
 
 def dump_command(stack: Stack, database: str) -> list[str]:
     """Give the command that writes a database as plain SQL, rights and owners included."""
     dump = ["pg_dump", "-h", "/run/postgresql", "-U", "postgres", "-d", database]
     return stack.in_postgres(dump)
-
-
-def tar_command(stack: Stack, place: Folder, path: str) -> list[str]:
-    """Give the command that writes the kept files under `path` as a tar."""
-    left_out = [f"--exclude=./{name}" for name in (_NEW, *place.left_out)]
-    return stack.in_service(place.service, ["tar", "-C", path, *left_out, "-c", "."])
 
 
 def find_others(stack: Stack) -> list[str]:
@@ -237,6 +209,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if asked.verb == "backup":
             target = (asked.file or Path(f"ringside-{now:%Y%m%dT%H%M%SZ}.tar")).resolve()
+            if not target.parent.is_dir():
+                return _fail(f"There is no folder {target.parent}.")
             manifest = back_up(Stack(), target, now=now)
             _tell(f"{target} ({target.stat().st_size / 2**20:.1f} MiB): {manifest.count()}")
             return 0

@@ -48,7 +48,10 @@ def render_files(content: dict[str, str]) -> dict[str, dict[str, str]]:
             "ringside_database_url": _make_url("ringside", content, "psycopg"),
             "ringside_training_database_url": _make_url("ringside_training", content, "psycopg"),
         },
-        "serving": {"ringside_database_url": _make_url("ringside_serving", content, "psycopg")},
+        "serving": {
+            "ringside_database_url": _make_url("ringside_serving", content, "psycopg"),
+            "ringside_reload_token": content["reload_token"],
+        },
     }
 
 
@@ -102,6 +105,7 @@ def _make() -> dict[str, str]:
         "airflow_api_secret": secrets.token_urlsafe(32),
         "airflow_jwt_secret": secrets.token_urlsafe(64),
         "airflow_fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "reload_token": secrets.token_urlsafe(32),
     }
 
 

@@ -22,6 +22,7 @@ class Credentials:
     airflow_jwt_secret: str
     airflow_api_secret: str
     airflow_fernet_key: str
+    reload_token: str
 
 
 def read_or_make(file: Path) -> tuple[Credentials, bool]:
@@ -36,6 +37,9 @@ def read_or_make(file: Path) -> tuple[Credentials, bool]:
         return made, True
     try:
         content = json.loads(file.read_text())
+        if "reload_token" not in content:  # written by a version that had none
+            content["reload_token"] = secrets.token_urlsafe(32)
+            write_private(file, json.dumps(content, indent=2) + "\n")
         return Credentials(
             **{field.name: content[field.name] for field in fields(Credentials)}
         ), False
@@ -57,6 +61,7 @@ def _make() -> Credentials:
         airflow_jwt_secret=secrets.token_urlsafe(64),
         airflow_api_secret=secrets.token_urlsafe(32),
         airflow_fernet_key=key,
+        reload_token=secrets.token_urlsafe(32),
     )
 
 

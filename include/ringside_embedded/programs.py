@@ -145,6 +145,7 @@ def _describe_serving(platform: Platform) -> Program:
     command = [layout.serving_program("gunicorn"), "-c", str(folder / "gunicorn.conf.py")]
     variables = {
         **platform.ringside_variables,
+        "RINGSIDE_RELOAD_TOKEN": platform.credentials.reload_token,
         "RINGSIDE_SERVING_BIND": f"127.0.0.1:{platform.choices.ports['serving']}",
         "RINGSIDE_SERVING_WORKERS": platform.choices.variables.get("RINGSIDE_SERVING_WORKERS", "2"),
         "PYTHONPATH": os.pathsep.join(str(layout.root / name) for name in ("include", "serving")),

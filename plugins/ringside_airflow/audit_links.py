@@ -1,6 +1,5 @@
 """The audit pages inside Airflow: served to those who are logged in, linked from their task."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,8 @@ class AuditLink(BaseOperatorLink):
             found = session.execute(query).first()
         if not found:
             return ""
-        return str(json.loads(found.value) if isinstance(found.value, str) else found.value)
+        # PostgreSQL gives the text itself, SQLite gives it as JSON, in quotes.
+        return str(found.value).strip('"')
 
 
 async def _require_login(request: Request) -> None:

@@ -22,7 +22,7 @@ from ringside_airflow.tasks import (
 @task(execution_timeout=timedelta(hours=1))
 @no_retry_when_permanent
 def backfill(params: Params = None, dag_run: Run = None, ti: Instance = None) -> list[str]:
-    """Load the window chunk by chunk; return the ids of the batches."""
+    """Load the window chunk by chunk; return the batches, leave the address of the audit page."""
     from ringside.jobs import backfill as backfill_job
 
     settings = task_settings()
@@ -32,6 +32,8 @@ def backfill(params: Params = None, dag_run: Run = None, ti: Instance = None) ->
     facts = backfill_job.backfill_candles(
         settings, params["symbol"], as_of=as_of, start=start, end=end
     )
+    if facts.page:
+        ti.xcom_push(key=PAGE_KEY, value=name_page(facts.page))
     return list(facts.batch_ids)
 
 

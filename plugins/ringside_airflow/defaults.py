@@ -15,6 +15,13 @@ FIRST_INTERVAL = datetime(2024, 1, 1, tzinfo=UTC)
 TRAINING_POOL = "training"
 
 
+INSTANT = {"format": "date-time", "pattern": r"T.*(Z|[+-]\d\d:?\d\d)$"}
+"""Schema of an ISO 8601 instant; Airflow does not enforce the format, and naive times are wrong."""
+
+SYMBOL = {"pattern": "^[A-Z0-9]+/[A-Z0-9]+$"}
+"""Schema of a series by its symbol."""
+
+
 class Tag(StrEnum):
     """Every tag a DAG may carry."""
 
@@ -56,7 +63,7 @@ def cron_schedule(expression: str) -> CronTriggerTimetable:
 
 def instant_param(description: str) -> Param:
     """Make an optional parameter that takes an ISO 8601 instant with its time zone."""
-    return Param(None, type=["null", "string"], format="date-time", description=description)
+    return Param(None, type=["null", "string"], description=description, **INSTANT)
 
 
 def required_param(description: str, **schema: str) -> Param:

@@ -1,11 +1,11 @@
-"""Operators with the house's defaults: training in a container or a process, asking a person."""
+"""Operators with the house's defaults: training wherever that is set, asking a person."""
 
 import os
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.providers.standard.hooks.subprocess import SubprocessHook
@@ -17,43 +17,20 @@ from docker.errors import APIError
 from ringside.settings import Settings
 from ringside_airflow.connections import task_settings
 from ringside_airflow.defaults import TRAINING_POOL
-from ringside_airflow.training_container import (
-    Bounds,
-    TrainingContainer,
-    Work,
-    describe_owner,
-    find_refusal,
-)
+from ringside_airflow.training_container import TrainingContainer, find_refusal
+from ringside_airflow.training_work import THREADS, make_work
+
+if TYPE_CHECKING:
+    from ringside_airflow.training_pod import TrainingPod
 
 PERMANENT_EXITS = {2, 65}
 """Wrong usage, and retrying cannot help (see `ringside.cli`); all else is worth a retry."""
 
-# Threads that spin while they wait starve the other tasks of a small machine.
-THREADS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-# The container's root is read-only, and nobody of its user's name has a home.
-_MEMORY = "/tmp"  # noqa: S108 - a memory file system of the container's own
-_FOLDERS = {"HOME": _MEMORY, "MPLCONFIGDIR": _MEMORY, "RINGSIDE_STATE_DIR": f"{_MEMORY}/ringside"}
-_OF_THIS_MACHINE = {
-    "database_url",
-    "docker_url",
-    "image_id",
-    "project",
-    "serving_runner",
-    "source_path",
-    "state_dir",
-    "training_cpus",
-    "training_database_url",
-    "training_image",
-    "training_memory_mib",
-    "training_network",
-    "training_runner",
-}
-
 
 class TrainingOperator(DockerOperator):
-    """Run one `ringside` command in the training container, or in a process of this machine.
+    """Run one `ringside` command in a process of this machine, a container or a pod.
 
-    The setting `training_runner` chooses when the task runs. Either way the same command writes
+    The setting `training_runner` chooses when the task runs. In every way the same command writes
     to the same stores, its lines appear in the task's log as they come, and its exit code alone
     tells how it went: results are never read from its output.
 
@@ -75,6 +52,7 @@ class TrainingOperator(DockerOperator):
         super().__init__(command=command, **(preset | kwargs))
         self._process: SubprocessHook | None = None
         self._container: TrainingContainer | None = None
+        self._pod: TrainingPod | None = None
 
     def execute(self, context: Context) -> None:
         """Run the command to its end.
@@ -86,6 +64,8 @@ class TrainingOperator(DockerOperator):
         settings = task_settings()
         if settings.training_runner == "docker":
             exit_code = self._run_container(settings, context)
+        elif settings.training_runner == "kubernetes":
+            exit_code = self._run_pod(settings, context)
         else:
             exit_code = self._run_process(settings)
         if exit_code == 0:
@@ -95,9 +75,11 @@ class TrainingOperator(DockerOperator):
         raise failure(f"`{command}` ended with exit code {exit_code}; the reason is logged above")
 
     def on_kill(self) -> None:
-        """Stop the container or the process group; neither outlives its task."""
+        """Stop the container, the pod or the process group; none outlives its task."""
         if self._container is not None:
             self._container.stop()
+        if self._pod is not None:
+            self._pod.on_kill()
         process = self._process.sub_process if self._process else None
         if process is not None and process.poll() is None:
             self._process.send_sigterm()
@@ -121,18 +103,11 @@ class TrainingOperator(DockerOperator):
         """
         self.docker_url = settings.docker_url
         secret = settings.training_database_url or settings.database_url
-        work = Work(
-            image=settings.training_image,
-            command=["ringside", "--database-url-from-stdin", *self.command],
-            environment=THREADS | _FOLDERS | container_environment(settings),
-            owner=describe_owner(settings.project, context["ti"]),
-        )
-        bounds = Bounds(
-            settings.training_memory_mib, settings.training_cpus, settings.training_network
-        )
+        arguments = ["--database-url-from-stdin", *self.command]
+        work = make_work(settings, arguments, context["ti"])
         self._container = TrainingContainer(self.cli, self.log)
         try:
-            self._container.create(work, bounds)
+            self._container.create(work, settings.training_network)
             return self._container.run(secret.get_secret_value())
         except APIError as error:
             if refusal := find_refusal(work.image, error):
@@ -141,20 +116,24 @@ class TrainingOperator(DockerOperator):
         finally:
             self._container.remove()
 
+    def _run_pod(self, settings: Settings, context: Context) -> int:
+        """Run the command in a pod that is gone when this returns, whatever happens.
 
-def container_environment(settings: Settings) -> dict[str, str]:
-    """Write the settings that were chosen as variables, but for secrets and this machine's paths.
+        Raises:
+            AirflowFailException: the cluster may not be asked for this pod, or never could run it.
+            AirflowException: the pod never ran; the task is tried again.
+        """
+        # Loads the client of Kubernetes: seconds that only a task which starts a pod should pay.
+        from ringside_airflow.training_pod import TrainingPod
 
-    Tuples become comma-separated text, as `Settings` reads them.
-    """
-    chosen = sorted(settings.model_fields_set - _OF_THIS_MACHINE)
-    values = {name: getattr(settings, name) for name in chosen}
-    return {
-        f"RINGSIDE_{name.upper()}": ",".join(map(str, value))
-        if isinstance(value, tuple)
-        else str(value)
-        for name, value in values.items()
-    }
+        self._pod = TrainingPod(
+            task_id=self.task_id,
+            work=make_work(settings, self.command, context["ti"]),
+            namespace=settings.training_namespace,
+            secret=settings.training_secret,
+            limit=self.execution_timeout,
+        )
+        return self._pod.run(context)
 
 
 class AskHumanOperator(ApprovalOperator):

@@ -6,42 +6,23 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound, NotFound
 from requests.exceptions import ReadTimeout
 
+from ringside_airflow.training_work import MEMORY, Work
+
 IMAGE_VARIABLE = "RINGSIDE_IMAGE_ID"
 """Tells the process which image it runs in; it puts that on the record of a training."""
 
 ROLE_LABEL = "ringside.role=training"
-STOP_WAIT_S = 10
+STOP_WAIT_S = 3
+"""Less than the 5 s that Airflow gives a task to end before it kills it outright."""
+_PROCESSES = 256
 _WAIT_S = 15
 _NO_RIGHTS = {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What a container may use, and the network it is in (empty: the engine's default)."""
-
-    memory_mib: int
-    cpus: float
-    network: str
-    processes: int = 256
-    temporary_mib: int = 512
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a container runs. `owner` names the task it works for, try and secret apart."""
-
-    image: str
-    command: list[str]
-    environment: Mapping[str, str]
-    owner: Mapping[str, str]
 
 
 class TrainingContainer:
@@ -57,22 +38,25 @@ class TrainingContainer:
         self._log = log
         self.id = ""
 
-    def create(self, work: Work, bounds: Bounds) -> None:
+    def create(self, work: Work, network: str) -> None:
         """Remove what an earlier try of the same task left, and create the container.
+
+        An empty `network` is the engine's default.
 
         Raises:
             ImageNotFound: the engine has no such image; it is never pulled.
         """
         remove_orphans(self._engine, work.owner, self._log)
         image_id = self._engine.inspect_image(work.image)["Id"]
+        bounds = work.bounds
         host = self._engine.create_host_config(
             read_only=True,
-            tmpfs={"/tmp": f"size={bounds.temporary_mib}m,mode=1777"},  # noqa: S108 - the container's
+            tmpfs={MEMORY: f"size={bounds.temporary_mib}m,mode=1777"},
             mem_limit=f"{bounds.memory_mib}m",
             memswap_limit=f"{bounds.memory_mib}m",
             nano_cpus=round(bounds.cpus * 1e9),
-            pids_limit=bounds.processes,
-            network_mode=bounds.network or None,
+            pids_limit=_PROCESSES,
+            network_mode=network or None,
             init=True,  # else the first process would ignore SIGTERM
             **_NO_RIGHTS,
         )
@@ -173,14 +157,3 @@ def find_refusal(image: str, error: APIError) -> str:
     if error.status_code == HTTPStatus.FORBIDDEN:
         return f"the engine's socket does not allow this ({error.explanation})"
     return ""
-
-
-def describe_owner(project: str, instance: Any) -> dict[str, str]:  # noqa: ANN401 - Airflow's task instance
-    """Name the task that a container works for; the same for every try of it."""
-    return {
-        "project": project,
-        "dag": instance.dag_id,
-        "run": instance.run_id,
-        "task": instance.task_id,
-        "map_index": str(instance.map_index),
-    }

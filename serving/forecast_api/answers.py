@@ -1,4 +1,4 @@
-"""A forecast as callers get it: the champions' quantiles from the last closed candle, in prices."""
+"""Forecasts as callers get them: quantiles in prices, from the best model of each title."""
 
 import logging
 from collections.abc import Sequence
@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
+import numpy as np
+
 from forecast_api.champions import Champion, Champions
-from forecast_api.market import MarketWindow
+from forecast_api.lineup import REGISTRY_DOWN, REGISTRY_UNUSABLE
+from forecast_api.market import LABELS, MarketWindow
 from forecast_api.problems import Problem
-from ringside.core.candles import Floats, to_datetime
+from ringside.core.candles import Candles, Floats, to_datetime
 from ringside.core.features import FeatureTable, compute_features
 from ringside.core.quantiles import LEVELS, to_prices
 from ringside.core.titles import Title
@@ -20,11 +23,13 @@ log = logging.getLogger(__name__)
 STALE_AFTER = timedelta(hours=2)
 """A candle is the newest for an hour and the time to ingest the next; past this one is missing."""
 
-LABELS = {
-    "exchange": "live market",
-    "file": "recorded market: past prices, replayed as if live",
-    "simulated": "simulated market: these are not real prices",
-}
+GRAVITY = (
+    "no-model", "baseline", "previous-champion", "stale-candles", "last-good-copy",
+    "database-down",
+)  # fmt: skip
+"""What can be worse than it should be, the gravest first."""
+
+_LEVEL_NAMES = tuple(map(str, LEVELS))
 
 
 @dataclass(frozen=True)
@@ -36,102 +41,189 @@ class Anchor:
     features: FeatureTable
 
 
-def make_answer(
-    titles: Sequence[Title], champions: Champions, window: MarketWindow
-) -> dict[str, object]:
-    """Forecast every title of one symbol from the candles known now.
+@dataclass(frozen=True)
+class Given:
+    """What the titles of one symbol forecast: bodies for the answer, and the models used."""
 
-    Returns:
-        The body of `GET /v1/forecast`. Titles that cannot be forecast are in `unavailable`.
+    forecasts: list[dict[str, object]]
+    unavailable: list[dict[str, object]]
+    used: list[Champion]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The answer of `GET /v1/forecast` without the ages, which are added when it is told.
+
+    `fixed` holds until the candles, the hour or the models change.
+    """
+
+    as_of: datetime
+    fixed: dict[str, object]
+    warnings: tuple[str, ...]
+    used: tuple[Champion, ...]
+
+
+def make_forecast(titles: Sequence[Title], champions: Champions, window: MarketWindow) -> Forecast:
+    """Forecast every title of one symbol from the candles known now.
 
     Raises:
         Problem: 503 with the reason, when no title can be forecast.
     """
-    anchor = _find_anchor(window)
+    candles = window.candles
+    anchor = _require_anchor(candles)
     age = window.market_time - anchor.as_of
-    if age >= timedelta(hours=max(title.horizon for title in titles)):
+    current = [title for title in titles if age < find_max_age(title)]
+    if not current:
         raise _unavailable(
-            "candles-stale", f"the last closed candle is of {anchor.as_of.isoformat()}"
+            "candles-stale",
+            f"the last closed candle is of {anchor.as_of.isoformat()}",
+            as_of=anchor.as_of.isoformat(),
+            age_s=age.total_seconds(),
         )
-    forecasts, unavailable = _forecast_titles(titles, champions, anchor)
-    if not forecasts:
-        raise _unavailable("no-champion", "no champion can forecast", unavailable=unavailable)
-    return {
-        "symbol": window.candles.symbol,
+    [given] = forecast_titles(current, champions, [anchor])
+    if not given.forecasts:
+        raise _unavailable("no-champion", "no model can forecast", unavailable=given.unavailable)
+    too_old = [
+        {"horizon": title.horizon, "reason": "its hour has passed: the candles are too old"}
+        for title in titles
+        if title not in current
+    ]
+    warnings = find_warnings(current, champions, given.used)
+    warnings |= {"stale-candles"} if age > STALE_AFTER else set()
+    warnings |= {"database-down"} if window.origin != "database" else set()
+    ranked = rank(warnings)
+    fixed: dict[str, object] = {
+        "symbol": candles.symbol,
         "as_of": anchor.as_of.isoformat(),
-        "market_time": window.market_time.isoformat(),
         "source": {"kind": window.source, "label": LABELS.get(window.source, window.source)},
-        "age_s": age.total_seconds(),
-        "degraded": _find_degradation(titles, champions, age),
+        "degraded": ranked[0] if ranked else None,
+        "warnings": list(ranked),
         "anchor_close": anchor.close,
-        "forecasts": forecasts,
-        "unavailable": unavailable,
+        "forecasts": given.forecasts,
+        "unavailable": [*given.unavailable, *too_old],
     }
+    return Forecast(anchor.as_of, fixed, ranked, tuple(given.used))
 
 
-def _forecast_titles(
-    titles: Sequence[Title], champions: Champions, anchor: Anchor
-) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """Forecast each title that can be; the others go into the second list, with the reason."""
-    forecasts: list[dict[str, object]] = []
-    unavailable: list[dict[str, object]] = []
-    for title in titles:
-        champion = champions.by_title.get(title)
-        try:
-            if champion is None:
-                raise ModelRefusedError("no model is loaded")  # noqa: TRY301 - one exit for both
-            forecasts.append(_render_forecast(champion, anchor))
-        except ModelRefusedError as error:
-            log.warning("no forecast for %s: %s", title.model_name, error)
-            unavailable.append({"horizon": title.horizon, "reason": str(error)})
-    return forecasts, unavailable
-
-
-def _find_anchor(window: MarketWindow) -> Anchor:
-    """Compute the features of the last closed candle.
+def _require_anchor(candles: Candles) -> Anchor:
+    """Find the anchor of a forecast.
 
     Raises:
-        Problem: 503, there is no candle, or too many are missing before it.
+        Problem: 503; there is no candle, or too many are missing before it.
     """
-    candles = window.candles
     if len(candles) == 0:
         raise _unavailable("no-candles", f"no closed candle of {candles.symbol} is published yet")
-    features = compute_features(candles, rows=1)
-    as_of = to_datetime(candles.close_time[-1])
-    if not features.is_usable[-1]:
+    anchor = find_anchor(candles)
+    if anchor is None:
+        as_of = to_datetime(candles.close_time[-1])
         raise _unavailable(
             "candle-gap",
             f"too many candles of {candles.symbol} are missing before {as_of.isoformat()}",
             candles=len(candles),
         )
+    return anchor
+
+
+def find_anchor(candles: Candles) -> Anchor | None:
+    """Compute the features of the last candle; None where too few hours before it have one."""
+    features = compute_features(candles, rows=1)
+    if not features.sigma[-1] > 0:
+        return None
+    as_of = to_datetime(candles.close_time[-1])
     return Anchor(as_of, float(features.close[-1]), features)
 
 
-def _render_forecast(champion: Champion, anchor: Anchor) -> dict[str, object]:
-    log_return = champion.forecast(anchor.features)[-1]
+def stack_features(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """Put the rows of several tables into one, in order."""
+    if len(tables) == 1:
+        return tables[0]
+    return FeatureTable(
+        names=tables[0].names,
+        values=np.concatenate([table.values for table in tables]),
+        sigma=np.concatenate([table.sigma for table in tables]),
+        close=np.concatenate([table.close for table in tables]),
+        open_time=np.concatenate([table.open_time for table in tables]),
+    )
+
+
+def find_max_age(title: Title) -> timedelta:
+    """How old candles may be for a title: until its hour has passed, and time to ingest at least.
+
+    Examples:
+        >>> find_max_age(Title("BTC/USDT", 6)), find_max_age(Title("BTC/USDT", 1))
+        (datetime.timedelta(seconds=21600), datetime.timedelta(seconds=7200))
+    """
+    return max(timedelta(hours=title.horizon), STALE_AFTER)
+
+
+def forecast_titles(
+    titles: Sequence[Title], champions: Champions, anchors: Sequence[Anchor]
+) -> list[Given]:
+    """Forecast each title by the first model of its ladder that can, from all anchors at once.
+
+    Returns:
+        What is given for each anchor, in their order.
+    """
+    table = stack_features([anchor.features for anchor in anchors])
+    given = [Given([], [], []) for _ in anchors]
+    for title in titles:
+        reason = "no model is loaded"
+        for champion in champions.ladders.get(title, ()):
+            try:
+                log_returns = champion.forecast(table)
+            except ModelRefusedError as error:
+                log.warning("no forecast by %s v%s: %s", title.model_name, champion.version, error)
+                reason = str(error)
+                continue
+            for each, anchor, log_return in zip(given, anchors, log_returns, strict=True):
+                each.forecasts.append(_render_forecast(champion, anchor, log_return))
+                each.used.append(champion)
+            break
+        else:
+            for each in given:
+                each.unavailable.append({"horizon": title.horizon, "reason": reason})
+    return given
+
+
+def find_warnings(
+    titles: Sequence[Title], champions: Champions, used: Sequence[Champion]
+) -> set[str]:
+    """Name what is worse than it should be in the models that were used."""
+    warnings = {champion.source for champion in used if champion.source != "registry"}
+    missing = len(used) < len(titles)
+    is_cut_off = any(
+        refusal.reason in (REGISTRY_DOWN, REGISTRY_UNUSABLE)
+        for refusal in champions.refused
+        if refusal.title in titles
+    )
+    return (
+        set(warnings)
+        | ({"no-model"} if missing else set())
+        | ({"last-good-copy"} if is_cut_off and used else set())
+    )
+
+
+def rank(warnings: set[str]) -> tuple[str, ...]:
+    """Sort warnings, the gravest first."""
+    return tuple(warning for warning in GRAVITY if warning in warnings)
+
+
+def _render_forecast(champion: Champion, anchor: Anchor, log_return: Floats) -> dict[str, object]:
     target_time = anchor.as_of + timedelta(hours=champion.title.horizon)
     return {
         "horizon": champion.title.horizon,
         "target_time": target_time.isoformat(),
         "contestant": champion.contestant,
         "version": champion.version,
-        "quantiles": _name_levels(to_prices(anchor.close, log_return)),
-        "log_return": _name_levels(log_return),
+        "rung": champion.source,
+        "quantiles": name_levels(to_prices(anchor.close, log_return)),
+        "log_return": name_levels(log_return),
     }
 
 
-def _name_levels(values: Floats) -> dict[str, float]:
-    return dict(zip(map(str, LEVELS), values.tolist(), strict=True))
-
-
-def _find_degradation(titles: Sequence[Title], champions: Champions, age: timedelta) -> str | None:
-    """Name what is worse than it should be, the gravest first; None when nothing is."""
-    if age > STALE_AFTER:
-        return "stale-candles"
-    served = [champions.by_title[title] for title in titles if title in champions.by_title]
-    if any(champion.source == "last-good-copy" for champion in served):
-        return "last-good-copy"
-    return None
+def name_levels(values: Floats) -> dict[str, float]:
+    """Give five values the names of their levels."""
+    return dict(zip(_LEVEL_NAMES, values.tolist(), strict=True))
 
 
 def _unavailable(slug: str, detail: str, **members: object) -> Problem:

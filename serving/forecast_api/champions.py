@@ -1,7 +1,6 @@
-"""The champions in memory: loaded from disk after the fork, and proved before they serve."""
+"""The models in memory: loaded from disk after the fork, and proved before they serve."""
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -10,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from forecast_api.last_good import GoodCopy, LastGood, hash_model
-from forecast_api.lineup import Candidate, Lineup, Refusal, Source, find_last_good, tell_reason
+from forecast_api.lineup import BASELINE, Candidate, Lineup, Refusal, Source, tell_reason
 from ringside.adapters.model_files import LoadedModel, load_contestant
 from ringside.core.candles import HOUR, Candles, Floats
 from ringside.core.features import LOOKBACK, FeatureTable, compute_features
-from ringside.core.quantiles import LEVELS
-from ringside.core.titles import Title
+from ringside.core.forecasting import forecast_quantiles
+from ringside.core.titles import CHAMPION, PREVIOUS_CHAMPION, Title
 from ringside.errors import ModelRefusedError
 
 log = logging.getLogger(__name__)
@@ -25,7 +24,7 @@ GOLDEN_ROWS = 24
 
 @dataclass(frozen=True)
 class Champion:
-    """A proved model that serves a title. `sha256` is that of its manifest."""
+    """A proved model on one rung of a title's ladder. `sha256` is that of its manifest."""
 
     title: Title
     version: int
@@ -35,20 +34,20 @@ class Champion:
 
     @property
     def contestant(self) -> str:
-        """Name of the contestant that holds the title."""
+        """Name of the contestant."""
         return self.model.manifest.contestant
 
     def forecast(self, features: FeatureTable) -> Floats:
         """Forecast log-return quantiles at `LEVELS`, shape (n, 5).
 
         Raises:
-            ModelRefusedError: they are not finite numbers in ascending order.
+            ModelRefusedError: they are not finite numbers in ascending order, or a feature is
+                unknown; a baseline only needs to know sigma.
         """
-        quantiles = self.model.contestant.forecast(features.values, features.sigma)
-        is_shaped = quantiles.shape == (len(features.sigma), len(LEVELS))
-        if not is_shaped or not np.isfinite(quantiles).all() or np.any(np.diff(quantiles) < 0):
-            raise ModelRefusedError("its forecast is not five finite ascending quantiles")
-        return quantiles
+        if not self.model.contestant.is_baseline and not features.is_usable.all():
+            raise ModelRefusedError("too many of the hours that it looks at are missing")
+        names = self.model.manifest.feature_names
+        return forecast_quantiles(self.model.contestant, features, names=names)
 
     def describe(self) -> dict[str, object]:
         """Return what `/v1/model` says of it."""
@@ -59,24 +58,37 @@ class Champion:
             "version": self.version,
             "sha256": self.sha256,
             "source": self.source,
+            "fitted_as_of": self.model.manifest.as_of.isoformat(),
         }
 
 
 @dataclass(frozen=True)
 class Champions:
-    """What one worker serves, and what it refused."""
+    """What one worker serves, and what it refused; each title's ladder is best first."""
 
     generation: int
     loaded_at: datetime
-    by_title: dict[Title, Champion]
+    ladders: dict[Title, tuple[Champion, ...]]
     refused: tuple[Refusal, ...]
+
+    @property
+    def by_title(self) -> dict[Title, Champion]:
+        """The model that serves each title; one without a sound model is left out."""
+        return {title: ladder[0] for title, ladder in self.ladders.items() if ladder}
+
+    @property
+    def look_back(self) -> int:
+        """Candles that the most demanding of the models needs."""
+        needs = [c.model.manifest.look_back for ladder in self.ladders.values() for c in ladder]
+        return max(needs, default=LOOKBACK)
 
     def describe(self) -> dict[str, Any]:
         """Return what `/v1/model` says of them all."""
+        by_title = self.by_title
         return {
             "generation": self.generation,
             "loaded_at": self.loaded_at.isoformat(),
-            "titles": [self.by_title[title].describe() for title in sorted(self.by_title)],
+            "titles": [by_title[title].describe() for title in sorted(by_title)],
             "refused": [
                 {
                     "symbol": refusal.title.symbol,
@@ -90,40 +102,35 @@ class Champions:
 
 
 def load_champions(lineup: Lineup, last_good: LastGood, *, loaded_at: datetime) -> Champions:
-    """Load and prove every candidate; a title whose candidate fails falls to its last good copy.
+    """Load and prove every candidate; each title serves from the best that is sound.
 
     The pointer to the last good copies moves to whatever was proved.
     """
-    proved: dict[Title, Champion] = {}
+    ladders: dict[Title, tuple[Champion, ...]] = {}
     refused = list(lineup.refused)
     for candidate in lineup.candidates:
-        champion = _load_first(_line_up(candidate, last_good), last_good, refused)
-        if champion is not None:
-            proved[candidate.title] = champion
-    last_good.move({title: GoodCopy(c.version, c.sha256) for title, c in proved.items()})
-    return Champions(lineup.generation, loaded_at, proved, tuple(refused))
-
-
-def _line_up(candidate: Candidate, last_good: LastGood) -> Iterable[Candidate]:
-    yield candidate
-    if candidate.source == "registry":
-        for copy in find_last_good(candidate.title, last_good):
-            if copy.version != candidate.version:
-                yield copy
-
-
-def _load_first(
-    candidates: Iterable[Candidate], last_good: LastGood, refused: list[Refusal]
-) -> Champion | None:
-    """Return the first candidate that is sound; the others go to `refused` with the reason."""
-    for candidate in candidates:
         try:
-            return _load(candidate, last_good)
+            champion = _load(candidate, last_good)
         except (ModelRefusedError, OSError) as error:
             title, version = candidate.title, candidate.version
             log.error("refused %s version=%s: %s", title.model_name, version, error)  # noqa: TRY400 - a reason, not a bug
             refused.append(Refusal(title, version, tell_reason(error)))
-    return None
+        else:
+            ladders[champion.title] = (*ladders.get(champion.title, ()), champion)
+    last_good.move(_find_proved(ladders))
+    return Champions(lineup.generation, loaded_at, ladders, tuple(refused))
+
+
+def _find_proved(ladders: dict[Title, tuple[Champion, ...]]) -> dict[tuple[Title, str], GoodCopy]:
+    """Say which copies to remember in which role; a baseline never passes for a champion."""
+    proved: dict[tuple[Title, str], GoodCopy] = {}
+    for title, ladder in ladders.items():
+        for champion in ladder:
+            role = BASELINE
+            if champion.source != BASELINE:
+                role = PREVIOUS_CHAMPION if (title, CHAMPION) in proved else CHAMPION
+            proved.setdefault((title, role), GoodCopy(champion.version, champion.sha256))
+    return proved
 
 
 def _load(candidate: Candidate, last_good: LastGood) -> Champion:
@@ -141,8 +148,7 @@ def _load(candidate: Candidate, last_good: LastGood) -> Champion:
             f"it was made for {model.manifest.symbol} at {model.manifest.horizon} candles ahead"
         )
     digest = hash_model(folder)
-    good = last_good.find(title)
-    if candidate.source == "last-good-copy" and good is not None and good.sha256 != digest:
+    if candidate.sha256 not in (None, digest):
         raise ModelRefusedError("its manifest is not the one that was proved good")
     champion = Champion(title, candidate.version, digest, candidate.source, model)
     champion.forecast(make_golden_features())

@@ -1,15 +1,19 @@
-"""`GET /v1/forecast`: what the champions forecast from the last closed candle."""
+"""`GET /v1/forecast` and `POST /v1/predict`: from the last closed candle, or from the caller's."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from flask import Blueprint, request
+from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
-from werkzeug.datastructures import MultiDict
 
-from forecast_api.answers import make_answer
-from forecast_api.desk import find_desk
-from forecast_api.problems import Problem, bad_parameter
+from forecast_api.answers import find_warnings, rank
+from forecast_api.contract import describe
+from forecast_api.desk import find_desk, find_symbol
+from forecast_api.problems import Problem
+from forecast_api.questions import read_body, read_query
+from forecast_api.schemas import ForecastAnswer, PredictAnswer, PredictBody, SymbolQuery
+from forecast_api.telemetry import count_forecasts
+from forecast_api.windows import forecast_windows
 
 bp = Blueprint("forecast", __name__)
 
@@ -17,43 +21,74 @@ SHOWN_CHARACTERS = 40
 
 
 @bp.get("/v1/forecast")
+@describe(ForecastAnswer, query=SymbolQuery, problems=(404, 503))
 def get_forecast() -> ResponseReturnValue:
-    """Answer the forecast of the symbol asked for."""
+    """Forecast a symbol from its last closed candle.
+
+    One forecast per horizon by whoever holds the title, with its quantiles in prices.
+    """
     desk = find_desk()
-    symbol = parse_symbol(request.args, [title.symbol for title in desk.titles])
-    window = desk.market.read_window(symbol, real_time=desk.now())
-    if window is None:
+    query = read_query(request.args, SymbolQuery)
+    symbol = require_symbol(query.symbol, desk.symbols)
+    hourly, window = desk.hourly.read(symbol, desk.titles_of(symbol), real_time=desk.now())
+    count_forecasts(hourly.forecast.used)
+    answer = Response(hourly.tell(window), mimetype="application/json")
+    answer.headers["ETag"] = hourly.etag
+    max_age_s = hourly.find_max_age_s(window)
+    answer.headers["Cache-Control"] = f"max-age={max_age_s}" if max_age_s else "no-cache"
+    return answer
+
+
+@bp.post("/v1/predict")
+@describe(PredictAnswer, body=PredictBody, problems=(404, 413, 415, 422, 503))
+def predict() -> ResponseReturnValue:
+    """Forecast from candles that the caller sends, several windows per call.
+
+    The last candle of a window is the one that the forecasts start from; the models look back
+    721 candles and need 169 at least.
+    """
+    desk = find_desk()
+    body = read_body(request, PredictBody)
+    symbol = require_symbol(body.symbol, desk.symbols)
+    titles = desk.titles_of(symbol)
+    anchors, given = forecast_windows(symbol, body.windows, titles, desk.champions)
+    windows = [
+        {
+            "as_of": anchor.as_of.isoformat(),
+            "anchor_close": anchor.close,
+            "forecasts": each.forecasts,
+            "unavailable": each.unavailable,
+        }
+        for anchor, each in zip(anchors, given, strict=True)
+    ]
+    used = given[0].used  # the same models for every window
+    if not used:
         raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE, "no-candles", "no candle was ever ingested yet"
+            HTTPStatus.SERVICE_UNAVAILABLE, "no-champion", "no model can forecast", windows=windows
         )
-    return make_answer(desk.titles_of(symbol), desk.champions, window)
+    count_forecasts(used, len(windows))
+    warnings = rank(find_warnings(titles, desk.champions, used))
+    return {
+        "symbol": symbol,
+        "degraded": warnings[0] if warnings else None,
+        "warnings": list(warnings),
+        "windows": windows,
+    }
 
 
-def parse_symbol(args: MultiDict[str, str], known: Sequence[str]) -> str:
-    """Read `symbol`, with or without its slash, in capitals or not.
+def require_symbol(given: str, known: Sequence[str]) -> str:
+    """Find the symbol that is meant.
 
     Raises:
-        Problem: 400 if it is missing, given twice or not alone; 404 if the symbol is unknown.
+        Problem: 404; it is not forecast here.
     """
-    for name in args:
-        if name != "symbol":
-            shown = name[:SHOWN_CHARACTERS]
-            raise bad_parameter(shown, f"there is no parameter {shown!r}; there is symbol")
-    given = args.getlist("symbol")
-    if len(given) > 1:
-        raise bad_parameter("symbol", "symbol is given more than once")
-    if not given or not given[0].strip():
-        raise bad_parameter("symbol", f"symbol is missing; for example symbol={known[0]}")
-    for symbol in known:
-        if _fold(symbol) == _fold(given[0]):
-            return symbol
-    raise Problem(
-        HTTPStatus.NOT_FOUND,
-        "unknown-symbol",
-        f"{given[0][:SHOWN_CHARACTERS]!r} is not forecast here",
-        known=sorted(set(known)),
-    )
-
-
-def _fold(symbol: str) -> str:
-    return symbol.replace("/", "").strip().upper()
+    symbol = find_symbol(given, known)
+    if symbol is None:
+        raise Problem(
+            HTTPStatus.NOT_FOUND,
+            "unknown-symbol",
+            f"{given[:SHOWN_CHARACTERS]!r} is not forecast here",
+            known=sorted(known),
+            errors=[{"field": "symbol", "detail": "not forecast here"}],
+        )
+    return symbol

@@ -1,4 +1,4 @@
-"""The pointer to the last good copies: per title, the version that a worker last proved sound."""
+"""The pointer to the last good copies: per title and role, the version last proved sound."""
 
 import json
 import logging
@@ -10,11 +10,12 @@ from pathlib import Path
 from ringside.adapters.model_files import find_folder
 from ringside.adapters.whole_files import write_whole
 from ringside.core.manifest import MANIFEST_FILE
-from ringside.core.titles import Title
+from ringside.core.titles import CHAMPION, PREVIOUS_CHAMPION, Title
 
 log = logging.getLogger(__name__)
 
 POINTER_FILE = "last-good.json"
+ROLES = (CHAMPION, PREVIOUS_CHAMPION, "baseline")
 
 
 @dataclass(frozen=True)
@@ -47,21 +48,28 @@ class LastGood:
             log.warning("the pointer %s cannot be read: %s", self._pointer, error)
             return {}
 
-    def find(self, title: Title) -> GoodCopy | None:
-        """Return the good copy of a title, or None."""
-        return self.read().get(title.model_name)
+    def find_all(self, title: Title) -> dict[str, GoodCopy]:
+        """Return the good copies of a title by role: champion, previous-champion, baseline."""
+        known = self.read()
+        return {role: known[key] for role in ROLES if (key := _key(title, role)) in known}
 
     def find_folder(self, title: Title, version: int) -> Path:
         """Name the folder of a title's local copy, whether it exists or not."""
         return find_folder(self._models_dir, title.model_name, version)
 
-    def move(self, proved: Mapping[Title, GoodCopy]) -> None:
-        """Point at copies that have just been proved; titles that are not named stay.
+    def move(self, proved: Mapping[tuple[Title, str], GoodCopy]) -> None:
+        """Point at copies that have just been proved, by title and role; others stay.
 
-        A disk that refuses is logged: the proved models serve on from memory all the same.
+        A champion that gives way is remembered as the previous one. A disk that refuses is logged:
+        the proved models serve on from memory all the same.
         """
         before = self.read()
-        after = before | {title.model_name: copy for title, copy in proved.items()}
+        after = dict(before)
+        for (title, role), copy in proved.items():
+            old = before.get(_key(title, role))
+            if role == CHAMPION and old is not None and old.version != copy.version:
+                after[_key(title, PREVIOUS_CHAMPION)] = old
+            after[_key(title, role)] = copy
         if after == before:
             return
         try:
@@ -69,6 +77,10 @@ class LastGood:
             write_whole(self._pointer, json.dumps(content, indent=1))
         except OSError as error:
             log.warning("the pointer %s cannot be moved: %s", self._pointer, error)
+
+
+def _key(title: Title, role: str) -> str:
+    return title.model_name if role == CHAMPION else f"{title.model_name}@{role}"
 
 
 def hash_model(folder: Path) -> str:

@@ -1,41 +1,38 @@
-"""Which version each title shall be served from: asked once per reload, for all workers alike.
+"""Which versions may serve each title, best first: asked once per reload, for all workers alike.
 
-The Gunicorn master asks before it forks, so that a slow registry keeps nobody waiting: the old
-workers answer until the copies are on disk. It verifies them too, but never forecasts.
+The ladder of a title is: the registry's champion, what was last proved good, the previous
+champion, the baseline. The Gunicorn master climbs it before it forks, so that a slow registry
+keeps nobody waiting: the old workers answer until the copies are on disk. It verifies the copies
+too, but never forecasts.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from forecast_api.last_good import LastGood
-from ringside.core.titles import CHAMPION, Title
+from ringside.core.titles import BASELINES, CHAMPION, PREVIOUS_CHAMPION, Title, find_alias
 from ringside.errors import ModelRefusedError, RegistryUnavailableError
 
 log = logging.getLogger(__name__)
 
-Source = Literal["registry", "last-good-copy"]
+Source = Literal["registry", "last-good-copy", "previous-champion", "baseline"]
 
+BASELINE = "baseline"
 REGISTRY_DOWN = "the registry did not answer"
 REGISTRY_UNUSABLE = "the registry gave an answer that cannot be used"
 NO_CHAMPION = "the registry names no champion"
-
-
-class FoundVersion(Protocol):
-    """A version that the registry knows."""
-
-    @property
-    def version(self) -> int:
-        """Its number, from 1."""
+_BASELINE_ALIASES = tuple(find_alias(name) for name in reversed(BASELINES))
+"""The band that follows volatility first."""
 
 
 class Registry(Protocol):
     """What is asked of the registry."""
 
-    def find_version(self, model_name: str, alias: str) -> FoundVersion | None:
-        """Find the version that an alias points to, or None."""
+    def find_aliases(self, model_name: str) -> Mapping[str, int]:
+        """Find every alias of a model and the version it points to."""
 
     def download(self, model_name: str, version: int, into: Path) -> Path:
         """Bring a verified copy of a version to this machine."""
@@ -43,11 +40,12 @@ class Registry(Protocol):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A version on disk from which workers shall serve a title."""
+    """A version on disk from which workers may serve a title; `sha256` where it must be that."""
 
     title: Title
     version: int
     source: Source
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Lineup:
-    """The candidates of one generation of workers. A title may have none."""
+    """The candidates of one generation of workers, best first in each title, which may have none.
+
+    `generation` is 0 before the first.
+    """
 
     generation: int
     candidates: tuple[Candidate, ...]
@@ -76,56 +77,92 @@ def choose_lineup(
     models_dir: Path,
     generation: int,
 ) -> Lineup:
-    """Choose a candidate per title: the registry's champion, else the last good copy.
+    """Choose the candidates of every title from the registry and from what is on disk.
 
     A registry that fails to answer once is not asked again in this round.
     """
-    found: list[Candidate | Refusal] = []
-    try:
-        for title in titles:
-            found.append(_ask(title, registry, models_dir))
-    except RegistryUnavailableError as error:
-        log.warning("%s; the last good copies serve", error)
-    unasked = [Refusal(title, None, REGISTRY_DOWN) for title in titles[len(found) :]]
-    return _fill([*found, *unasked], last_good, generation)
+    candidates: list[Candidate] = []
+    refused: list[Refusal] = []
+    is_up = True
+    for title in titles:
+        try:
+            ladder, refusals = (
+                _ask(title, registry, last_good, models_dir) if is_up else _do_without(title)
+            )
+        except RegistryUnavailableError as error:
+            log.warning("%s; the last good copies serve", error)
+            is_up = False
+            ladder, refusals = _do_without(title)
+        known = refusals[0].version if refusals else None
+        candidates += _add_copies(title, ladder, last_good, is_champion_known=known is not None)
+        refused += refusals
+    return Lineup(generation, tuple(candidates), tuple(refused))
 
 
 def fall_back(titles: Sequence[Title], last_good: LastGood, *, generation: int) -> Lineup:
-    """Choose the last good copy of every title, for when the registry cannot be used at all."""
-    refused = [Refusal(title, None, REGISTRY_UNUSABLE) for title in titles]
-    return _fill(refused, last_good, generation)
-
-
-def _fill(found: Sequence[Candidate | Refusal], last_good: LastGood, generation: int) -> Lineup:
-    """Put the last good copies in the places of those that were refused."""
-    candidates: list[Candidate] = []
-    for each in found:
-        candidates += (
-            [each] if isinstance(each, Candidate) else find_last_good(each.title, last_good)
-        )
-    refused = tuple(each for each in found if isinstance(each, Refusal))
+    """Choose the last good copies of every title, for when the registry cannot be used at all."""
+    refused = tuple(Refusal(title, None, REGISTRY_UNUSABLE) for title in titles)
+    candidates = [
+        candidate
+        for title in titles
+        for candidate in _add_copies(title, [], last_good, is_champion_known=False)
+    ]
     return Lineup(generation, tuple(candidates), refused)
 
 
-def find_last_good(title: Title, last_good: LastGood) -> list[Candidate]:
-    """Return the last good copy of a title as its candidate, or nothing."""
-    copy = last_good.find(title)
-    return [] if copy is None else [Candidate(title, copy.version, "last-good-copy")]
+def _do_without(title: Title) -> tuple[list[Candidate], list[Refusal]]:
+    return [], [Refusal(title, None, REGISTRY_DOWN)]
 
 
-def _ask(title: Title, registry: Registry, models_dir: Path) -> Candidate | Refusal:
-    """Bring the registry's champion here, or say why it cannot serve."""
-    version: int | None = None
-    try:
-        found = registry.find_version(title.model_name, CHAMPION)
-        if found is None:
-            return Refusal(title, None, NO_CHAMPION)
-        version = found.version
-        registry.download(title.model_name, version, models_dir)
-    except (ModelRefusedError, OSError) as error:
-        log.error("refused %s version=%s: %s", title.model_name, version, error)  # noqa: TRY400 - a reason, not a bug
-        return Refusal(title, version, tell_reason(error))
-    return Candidate(title, version, "registry")
+def _ask(
+    title: Title, registry: Registry, last_good: LastGood, models_dir: Path
+) -> tuple[list[Candidate], list[Refusal]]:
+    """Bring what the registry names to this machine; only a missing champion is a refusal."""
+    aliases = registry.find_aliases(title.model_name)
+    ladder: list[Candidate] = []
+    refusals: list[Refusal] = []
+    baseline = next((alias for alias in _BASELINE_ALIASES if alias in aliases), None)
+    rungs: tuple[tuple[Source, str | None], ...] = (
+        ("registry", CHAMPION), ("previous-champion", PREVIOUS_CHAMPION), ("baseline", baseline),
+    )  # fmt: skip
+    if CHAMPION not in aliases:
+        refusals.append(Refusal(title, None, NO_CHAMPION))
+    for source, alias in rungs:
+        version = aliases.get(alias) if alias else None
+        if version is None:
+            continue
+        try:
+            registry.download(title.model_name, version, models_dir)
+            ladder.append(Candidate(title, version, source))
+        except (ModelRefusedError, OSError) as error:
+            log.error("refused %s version=%s: %s", title.model_name, version, error)  # noqa: TRY400 - a reason, not a bug
+            if alias == CHAMPION:
+                refusals.append(Refusal(title, version, tell_reason(error)))
+    return ladder, refusals
+
+
+def _add_copies(
+    title: Title, ladder: Sequence[Candidate], last_good: LastGood, *, is_champion_known: bool
+) -> list[Candidate]:
+    """Put what was proved good here into the ladder, each version once, best first."""
+    copies = last_good.find_all(title)
+    has_champion = any(candidate.source == "registry" for candidate in ladder)
+    kept: Source = "previous-champion" if has_champion or is_champion_known else "last-good-copy"
+    remembered: tuple[tuple[str, Source], ...] = (
+        (CHAMPION, kept), (PREVIOUS_CHAMPION, "previous-champion"), (BASELINE, "baseline"),
+    )  # fmt: skip
+    found = [
+        Candidate(title, copies[role].version, source, copies[role].sha256)
+        for role, source in remembered
+        if role in copies
+    ]
+    order: tuple[Source, ...] = ("registry", "last-good-copy", "previous-champion", "baseline")
+    # what served until now comes before what the registry calls previous: `sorted` is stable
+    ranked = sorted([*found, *ladder], key=lambda candidate: order.index(candidate.source))
+    once: dict[tuple[int, bool], Candidate] = {}
+    for candidate in ranked:
+        once.setdefault((candidate.version, candidate.source == "baseline"), candidate)
+    return list(once.values())
 
 
 def tell_reason(error: Exception) -> str:

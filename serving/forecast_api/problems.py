@@ -3,10 +3,11 @@
 import logging
 from http import HTTPStatus
 
-from flask import Flask, Response, json
+from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 
-from ringside.errors import StoreUnavailableError
+from forecast_api.limits import MAX_BODY_BYTES
+from ringside.errors import RegistryUnavailableError, StoreUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -26,24 +27,41 @@ class Problem(Exception):  # noqa: N818 - the name RFC 9457 gives it
         self.slug = slug
         self.detail = detail
         self.members = members
+        self.headers: dict[str, str] = {}
 
-
-def bad_parameter(name: str, detail: str) -> Problem:
-    """Make the problem of one wrong query parameter, named in `errors`."""
-    return Problem(
-        HTTPStatus.BAD_REQUEST,
-        "bad-parameter",
-        detail,
-        errors=[{"parameter": name, "detail": detail}],
-    )
+    def with_headers(self, **headers: str) -> "Problem":
+        """Add headers to the answer; an underscore in a name stands for a hyphen."""
+        self.headers |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return self
 
 
 def install(app: Flask) -> None:
     """Answer every error of `app` with a problem document."""
+    app.before_request(_require_acceptable_body)
     app.register_error_handler(Problem, _answer_problem)
     app.register_error_handler(StoreUnavailableError, _answer_store_unavailable)
+    app.register_error_handler(RegistryUnavailableError, _answer_registry_unavailable)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_bug)
+
+
+def _require_acceptable_body() -> None:
+    """Refuse a body before it is read: of unknown length, or too long.
+
+    Raises:
+        Problem: 411 or 413; the worker ends the connection, for the body is not wanted.
+    """
+    environ = request.environ
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        raise Problem(
+            HTTPStatus.LENGTH_REQUIRED, "length-required", "send the body with a Content-Length"
+        )
+    if environ.get("CONTENT_LENGTH") and (request.content_length or 0) > MAX_BODY_BYTES:
+        raise Problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "body-too-long",
+            f"the body has {request.content_length} bytes; {MAX_BODY_BYTES} are allowed",
+        )
 
 
 def _render(status: HTTPStatus, kind: str, title: str, **members: object) -> Response:
@@ -54,7 +72,11 @@ def _render(status: HTTPStatus, kind: str, title: str, **members: object) -> Res
 def _answer_problem(problem: Problem) -> Response:
     title = problem.slug.replace("-", " ").capitalize()
     kind = f"urn:ringside:problem:{problem.slug}"
-    return _render(problem.status, kind, title, detail=problem.detail, **problem.members)
+    answer = _render(problem.status, kind, title, detail=problem.detail, **problem.members)
+    answer.headers.update(problem.headers)
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer.headers.setdefault("Retry-After", "5")
+    return answer
 
 
 def _answer_store_unavailable(error: StoreUnavailableError) -> Response:
@@ -62,6 +84,13 @@ def _answer_store_unavailable(error: StoreUnavailableError) -> Response:
     log.warning("database unavailable: %s", error)
     detail = "The database of candles does not answer; try again shortly."
     return _answer_problem(Problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", detail))
+
+
+def _answer_registry_unavailable(error: RegistryUnavailableError) -> Response:
+    """Say that MLflow is down; its address stays in the log."""
+    log.warning("registry unavailable: %s", error)
+    detail = "The model registry does not answer; try again shortly."
+    return _answer_problem(Problem(HTTPStatus.SERVICE_UNAVAILABLE, "registry-unavailable", detail))
 
 
 def _answer_http_error(error: HTTPException) -> Response:

@@ -28,8 +28,27 @@ class WorkerBoard:
         """Take down the note of process `pid`, if there is one."""
         self._file(pid).unlink(missing_ok=True)
 
+    def has(self, pid: int) -> bool:
+        """Say whether process `pid` has put up its note."""
+        return self._file(pid).exists()
+
+    def is_alive(self, pid: int) -> bool:
+        """Say whether the process exists."""
+        return _is_alive(pid)
+
+    def claim(self, generation: int) -> bool:
+        """Say whether this is the first worker of its generation to ask."""
+        claim = self._folder / f"counted-{os.getppid()}-{generation}"
+        try:
+            claim.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
     def sweep(self) -> None:
-        """Take down notes whose process is gone, left behind when a master was killed."""
+        """Take down notes whose process is gone, and claims of earlier generations."""
+        for claim in self._folder.glob("counted-*"):
+            claim.unlink(missing_ok=True)
         for file in self._folder.glob("[0-9]*.json"):
             if not _is_alive(int(file.stem)):
                 file.unlink(missing_ok=True)

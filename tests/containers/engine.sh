@@ -9,7 +9,7 @@ PID_FILE=$HOME_DIR/dockerd.pid
 
 say() { echo "engine: $*" >&2; }
 
-answers() { docker version >/dev/null 2>&1; }
+answers() { timeout 10 docker version >/dev/null 2>&1; }
 
 install_engine() {
     command -v dockerd >/dev/null && return
@@ -51,10 +51,12 @@ start_engine() {
     done
     say "starting dockerd"
     mkdir -p "$HOME_DIR"
-    setsid dockerd --data-root "$HOME_DIR/data" --pidfile "$PID_FILE" \
+    setsid --wait dockerd --data-root "$HOME_DIR/data" --pidfile "$PID_FILE" \
         >>"$HOME_DIR/dockerd.log" 2>&1 </dev/null &
+    local started=$!
     for _ in $(seq 120); do
         answers && return
+        kill -0 "$started" 2>/dev/null || break
         sleep 0.5
     done
     say "dockerd does not answer; the end of $HOME_DIR/dockerd.log:"

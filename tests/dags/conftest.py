@@ -1,7 +1,9 @@
 """A throw-away Airflow home for parsing: no scheduler, no database, nothing runs."""
 
 import os
+import re
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,33 @@ class Instance:
 @pytest.fixture
 def instance():
     return Instance()
+
+
+@pytest.fixture
+def no_chosen_settings(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("RINGSIDE_")]:
+        monkeypatch.delenv(name)
+
+
+class TaskLog:
+    """Reads the task's log, which Airflow prints here, while it grows."""
+
+    def __init__(self, capfd):
+        self._capfd = capfd
+        self._text = ""
+
+    def read(self):
+        self._text += self._capfd.readouterr().out
+        return self._text
+
+    def wait_for(self, pattern, timeout_s=20):
+        deadline = time.monotonic() + timeout_s
+        while not (found := re.search(pattern, self.read())):
+            assert time.monotonic() < deadline, f"{pattern!r} did not come, only {self._text}"
+            time.sleep(0.02)
+        return found
+
+
+@pytest.fixture
+def task_log(capfd):
+    return TaskLog(capfd)

@@ -4,7 +4,6 @@ import gc
 import os
 import re
 import threading
-import time
 import warnings
 
 import pytest
@@ -14,37 +13,7 @@ from docker_engine import running_engine
 from ringside.cli import EXIT_PERMANENT, EXIT_RETRYABLE
 from ringside_airflow.operators import AskHumanOperator, TrainingOperator
 
-pytestmark = pytest.mark.usefixtures("database_connection", "_no_chosen_settings")
-
-
-@pytest.fixture
-def _no_chosen_settings(monkeypatch):
-    for name in [name for name in os.environ if name.startswith("RINGSIDE_")]:
-        monkeypatch.delenv(name)
-
-
-class TaskLog:
-    """Reads the task's log, which Airflow prints here, while it grows."""
-
-    def __init__(self, capfd):
-        self._capfd = capfd
-        self._text = ""
-
-    def read(self):
-        self._text += self._capfd.readouterr().out
-        return self._text
-
-    def wait_for(self, pattern, timeout_s=20):
-        deadline = time.monotonic() + timeout_s
-        while not (found := re.search(pattern, self.read())):
-            assert time.monotonic() < deadline, f"{pattern!r} did not come, only {self._text}"
-            time.sleep(0.02)
-        return found
-
-
-@pytest.fixture
-def task_log(capfd):
-    return TaskLog(capfd)
+pytestmark = pytest.mark.usefixtures("database_connection", "no_chosen_settings")
 
 
 @pytest.fixture

@@ -56,7 +56,8 @@ def test_env_example_names_only_real_variables():
     named = set(re.findall(r"^#?\s*(RINGSIDE_[A-Z_]+)=", text, re.M))
     fields = {f"RINGSIDE_{name.upper()}" for name in Settings.model_fields}
     launcher = {"RINGSIDE_PORTS", "RINGSIDE_ENV_DIR", "RINGSIDE_POSTGRES_BIN", "RINGSIDE_STATE"}
-    compose = set(re.findall(r"\$\{(RINGSIDE_\w+)", (REPO / "docker-compose.yaml").read_text()))
+    files = [path.read_text() for path in REPO.glob("docker-compose*.yaml")]
+    compose = set(re.findall(r"\$\{(RINGSIDE_\w+)", "\n".join(files)))
     assert named <= fields | launcher | compose
 
 

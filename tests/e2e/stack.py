@@ -123,13 +123,14 @@ class Stack:
         runs = self.api.get(f"/dags/{dag}/dagRuns", params={"limit": 100}).json()["dag_runs"]
         return sum(run["state"] in states for run in runs)
 
-    def read_log(self, dag: str, task: str) -> str:
+    def read_log(self, dag: str, task: str, *, map_index: int = -1) -> str:
         """The log of a task of the DAG's newest run, as the UI shows it."""
         runs = self.api.get(
             f"/dags/{dag}/dagRuns", params={"order_by": "-run_after", "limit": 1}
         ).json()["dag_runs"]
         url = f"/dags/{dag}/dagRuns/{runs[0]['dag_run_id']}/taskInstances/{task}/logs/1"
-        return json.dumps(self.api.get(url).json()["content"], ensure_ascii=False)
+        answer = self.api.get(url, params={"map_index": map_index})
+        return json.dumps(answer.json()["content"], ensure_ascii=False)
 
     def query(self, statement: str) -> list[tuple]:
         """Ask Ringside's database."""

@@ -57,6 +57,24 @@ def test_two_pages_arrive_whole_with_the_venues_numbers(venue, candles):
     assert paths_of(venue) == ["exchangeInfo", "time", "klines", "klines"]
 
 
+def test_half_of_the_announced_weight_is_used_and_then_the_next_minute_is_waited_for(
+    candles, monkeypatch
+):
+    now_ms = [int(NOW.timestamp() * 1000)]
+    pauses = []
+
+    def pause(seconds):
+        pauses.append(seconds)
+        now_ms[0] += 60_000
+
+    monkeypatch.setattr(exchange, "sleep", pause)
+    book = Exchange({("BTCUSDT", "1h"): make_book(candles)}, lambda: now_ms[0], weight_limit=44)
+    with serving(book) as server:
+        assert len(fetch(server, 1_200)) == 1_200
+    assert len(pauses) == 1
+    assert 0 < pauses[0] <= 60
+
+
 def test_forming_candle_is_left_out_even_when_our_clock_runs_ahead(venue):
     fetched = fetch(venue, HOURS, as_of=NOW + timedelta(days=1))
     assert len(fetched) == HOURS - 1

@@ -109,6 +109,17 @@ def test_a_revised_candle_is_published_again(market):
     assert volumes == [("12345.678",)]
 
 
+def test_a_late_revision_days_back_is_seen_after_midnight(market):
+    ingest(market)
+    change_source(market, hours_in(OPEN_END - timedelta(days=5)), volume=12345.678)
+    midnight = (OPEN_END + timedelta(days=1)).replace(hour=0)
+    revised = [
+        ingest(market, as_of=moment).published.series[0].revised
+        for moment in (midnight - HOUR, midnight)
+    ]
+    assert revised == [0, 1]
+
+
 def test_a_forming_candle_is_dropped_before_it_is_written(market, monkeypatch):
     candles = make_candles(5)
 
@@ -217,7 +228,7 @@ def test_two_runs_at_the_same_time_leave_each_candle_once(market):
 
 def test_an_as_of_of_the_past_sees_nothing_that_came_later(market):
     ingest(market)
-    past = AS_OF - timedelta(days=5)
+    past = AS_OF - timedelta(days=5, hours=2)
     (window,) = find_windows(market, as_of=past)
     assert window.end == past.replace(second=0).isoformat()
     assert window.start == (past.replace(second=0) - 3 * HOUR).isoformat()
@@ -225,7 +236,8 @@ def test_an_as_of_of_the_past_sees_nothing_that_came_later(market):
 
 def test_no_window_is_left_when_all_is_there_and_no_revisions_are_wanted(market):
     ingest(market)
-    assert find_windows(market.model_copy(update={"revision_hours": 0}), as_of=AS_OF) == []
+    unwanted = market.model_copy(update={"revision_hours": 0, "revision_days": 0})
+    assert find_windows(unwanted, as_of=AS_OF) == []
 
 
 def test_a_source_with_nothing_new_is_no_failure(market):

@@ -1,40 +1,32 @@
 """Model artefacts in an S3-compatible store: MLflow writes them there, and we notice the same."""
 
-import sys
-
 import httpx
 import pytest
 
 from mlflow_process import mlflow_server
-from processes import find_free_port, running, wait_for
 from ringside.adapters.registry import Registry
 from ringside.core.titles import Title
 from ringside.errors import ModelRefusedError, RegistryUnavailableError
+from s3_process import BUCKET, KEY, list_keys, s3_server
 from serving_builders import fit_model
 
 pytestmark = pytest.mark.integration
 
-BUCKET = "models"
 TITLE = Title("BTC/USDT", 1)
 
 
 @pytest.fixture
 def store_url(tmp_path):
     """An S3 server with one empty bucket."""
-    port, log = find_free_port(), tmp_path / "s3.log"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    url = f"http://127.0.0.1:{port}"
-    with running(command, log) as process:
-        wait_for(f"{url}/moto-api/data.json", process, log)
-        httpx.put(f"{url}/{BUCKET}", trust_env=False).raise_for_status()
+    with s3_server(tmp_path) as url:
         yield url
 
 
 @pytest.fixture
 def mlflow_url(store_url, tmp_path):
-    """MLflow whose artefacts are in the bucket, told as docker-compose.s3.yaml tells it."""
+    """MLflow whose artefacts are in the bucket, told as docker-compose.yaml tells it."""
     keys = tmp_path / "credentials"
-    keys.write_text("[default]\naws_access_key_id = test\naws_secret_access_key = test\n")
+    keys.write_text(KEY)
     told = {
         "MLFLOW_S3_ENDPOINT_URL": store_url,
         "AWS_SHARED_CREDENTIALS_FILE": str(keys),
@@ -43,11 +35,6 @@ def mlflow_url(store_url, tmp_path):
     }
     with mlflow_server(tmp_path, f"s3://{BUCKET}/ringside", environment=told) as url:
         yield url
-
-
-def list_keys(store_url):
-    listing = httpx.get(f"{store_url}/{BUCKET}?list-type=2", trust_env=False).text
-    return [part.split("</Key>")[0] for part in listing.split("<Key>")[1:]]
 
 
 def test_a_version_is_kept_in_the_bucket_and_verified_from_it(store_url, mlflow_url, tmp_path):

@@ -6,24 +6,19 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
-from sqlalchemy import insert
 
-from builders import make_candles
 from processes import REPO, SERVING_PYTHON, find_free_port
-from ringside.adapters.database import make_engine, transaction
 from ringside.adapters.registry import Registry
-from ringside.adapters.tables import candles as candles_table
-from ringside.adapters.tables import market_clock
-from ringside.core.candles import floor_hour, to_datetime
-from ringside.core.features import LOOKBACK
-from ringside.core.titles import CHAMPION, Title
+from ringside.adapters.registry_reader import ARTIFACTS, find_artifact_path
+from ringside.core.titles import Title
 from ringside.settings import Settings
 from serving_builders import fit_model
 from serving_process import serving, steady_traffic
+from serving_stage import crown, fill_market, register, served
 
 pytestmark = pytest.mark.integration
 
@@ -34,32 +29,7 @@ HEAVY = {"airflow", "ccxt", "great_expectations", "matplotlib", "mlflow", "panda
 def service_settings(full_settings) -> Settings:
     """Settings whose database holds candles up to the last full hour of market time."""
     settings = full_settings.model_copy(update={"horizons": (1, 6)})
-    candles = make_candles(LOOKBACK + 10, symbol=settings.series[0], seed=1)
-    market_now = to_datetime(candles.close_time[-1])
-    offset = market_now - floor_hour(datetime.now(UTC))
-    rows = [
-        {
-            "symbol": candles.symbol,
-            "open_time": to_datetime(candles.open_time[i]),
-            **{n: float(getattr(candles, n)[i]) for n in ("open", "high", "low", "close")},
-            "volume": float(candles.volume[i]),
-            "venue": "simulated",
-            "batch_id": "b",
-            "published_at": market_now,
-        }
-        for i in range(len(candles))
-    ]
-    with transaction(make_engine(settings)) as connection:
-        connection.execute(insert(candles_table), rows)
-        connection.execute(
-            insert(market_clock).values(
-                id=1,
-                source="simulated",
-                source_detail="seed 7",
-                offset_hours=int(offset / timedelta(hours=1)),
-                set_at=datetime.now(UTC),
-            )
-        )
+    fill_market(settings)
     return settings
 
 
@@ -74,18 +44,6 @@ def registry(service_settings) -> Iterator[Registry]:
         yield found
 
 
-def register(registry: Registry, title: Title, contestant: str, *, seed: int, **changed) -> int:
-    """Register a fitted model; `changed` replaces the content of files after the manifest."""
-    manifest, files = fit_model(title, contestant, seed=seed)
-    files |= {name.replace("_", "."): content for name, content in changed.items()}
-    return registry.register(manifest, files, metrics={}).version
-
-
-def crown(registry: Registry, versions: dict[Title, int]) -> None:
-    for title, version in versions.items():
-        registry.set_alias(title.model_name, CHAMPION, version)
-
-
 @pytest.fixture
 def old_and_new(registry, titles) -> tuple[dict[Title, int], dict[Title, int]]:
     """Two versions of every title; the old one is champion."""
@@ -93,10 +51,6 @@ def old_and_new(registry, titles) -> tuple[dict[Title, int], dict[Title, int]]:
     new = {title: register(registry, title, "xgboost", seed=2) for title in titles}
     crown(registry, old)
     return old, new
-
-
-def served(note: dict) -> dict[Title, int]:
-    return {Title(t["symbol"], t["horizon"]): t["version"] for t in note["titles"]}
 
 
 def test_reload_under_load_fails_no_request_and_reaches_every_worker(
@@ -144,8 +98,51 @@ def test_corrupt_champion_is_refused_and_the_old_one_serves_on(
         assert (refusal["horizon"], refusal["version"]) == (titles[0].horizon, bad)
         assert "checksum" in refusal["reason"]
         forecast = service.get(f"/v1/forecast?symbol={titles[0].symbol}").json()
-        assert forecast["degraded"] == "last-good-copy"
+        assert forecast["degraded"] == "previous-champion"
         assert len(forecast["forecasts"]) == len(titles)
+
+
+def register_missing(registry, settings, title) -> int:
+    """A version whose files are gone from the artefact store."""
+    version = register(registry, title, "xgboost", seed=5)
+    root = find_artifact_path(registry.read_version(title.model_name, version).source)
+    url = f"{settings.mlflow_url}{ARTIFACTS}/{root}"
+    httpx.delete(url, trust_env=False, timeout=20).raise_for_status()
+    return version
+
+
+def register_incompatible(registry, title) -> int:
+    """A version fitted on features that this code does not compute."""
+    manifest, files = fit_model(title, "xgboost", seed=4)
+    manifest = manifest.model_copy(update={"feature_names": ("moon", *manifest.feature_names[1:])})
+    return registry.register(manifest, files, metrics={}).version
+
+
+def test_five_bad_reloads_under_load_fail_no_request_and_change_no_version(
+    service_settings, old_and_new, registry, titles, tmp_path
+):
+    old, _ = old_and_new
+    title, log = titles[0], tmp_path / "log"
+    bad = [
+        register(registry, title, "xgboost", seed=3, booster_ubj=b"not the booster"),
+        register_missing(registry, service_settings, title),
+        register_incompatible(registry, title),
+    ]
+    with serving(service_settings, log, "/readyz") as service:
+        url = f"{service.url}/v1/forecast?symbol={title.symbol}"
+        with steady_traffic(url) as traffic:
+            for generation, version in enumerate([*bad, *bad[:2]], start=2):
+                crown(registry, {title: version})
+                service.hup()
+                body = service.wait_for_generation(generation)
+                assert [served(note) for note in body["workers"]] == [old, old]
+                [refusal] = body["refused"]
+                assert (refusal["version"], bool(refusal["reason"])) == (version, True)
+        assert traffic.failures == []
+        assert traffic.versions == {(old[titles[0]], old[titles[1]])}
+        assert 'ringside_reloads_total{outcome="refused"} 5.0' in service.get("/metrics").text
+    for version in bad:
+        assert f"refused {title.model_name} version={version}: " in log.read_text()
 
 
 def test_boot_with_the_registry_down_serves_the_last_good_copy(

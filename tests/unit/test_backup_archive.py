@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from ringside_containers import archive
+from ringside_containers import archive, backup
 from ringside_containers.archive import ArchiveError, Manifest, Part, Table
 
 ROWS = [b"1\tBTC/USDT\n", b"2\tETH/USDT\n", b"2\tETH/USDT\n"]
@@ -147,3 +147,10 @@ def test_a_flipped_byte_never_passes_and_never_ends_in_another_error(tmp_path, n
         file.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
         with contextlib.suppress(ArchiveError):
             assert archive.describe_part(file) != expected
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(backup.shutil, "which", lambda name: name)
+
+    assert backup.main(["backup", "--file", str(tmp_path / "none" / "a.tar")]) == 1
+    assert f"There is no folder {tmp_path / 'none'}" in capsys.readouterr().err

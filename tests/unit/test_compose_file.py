@@ -14,7 +14,11 @@ from ringside_embedded import programs
 
 ROOT = Path(__file__).parents[2]
 # The secrets come as files in /run/secrets.
-SECRET = {"RINGSIDE_DATABASE_URL", "RINGSIDE_TRAINING_DATABASE_URL"}
+SECRET = {
+    "RINGSIDE_DATABASE_URL",
+    "RINGSIDE_RELOAD_TOKEN",
+    "RINGSIDE_TRAINING_DATABASE_URL",
+}
 # Addresses, folders and accounts differ where each part has a container of its own.
 PLACED = {
     "CORE__DAGS_FOLDER", "CORE__PLUGINS_FOLDER", "CORE__EXECUTION_API_SERVER_URL",
@@ -72,9 +76,28 @@ def test_every_service_is_bounded_and_no_image_is_pulled(compose):
         assert "healthcheck" in service or service["restart"] == "no", name
 
 
+def test_one_setting_moves_the_artefacts_and_the_key_stays_in_a_file(compose):
+    mlflow, bucket = compose["services"]["mlflow"], compose["services"]["bucket"]
+
+    assert mlflow["environment"] == bucket["environment"]
+    chosen = mlflow["environment"]["MLFLOW_ARTIFACTS_DESTINATION"]
+    assert chosen == "${RINGSIDE_ARTIFACTS:-/var/lib/mlflow}"
+    assert not [name for name in mlflow["environment"] if "SECRET" in name or "ACCESS_KEY" in name]
+    assert bucket["profiles"] == ["s3"]
+    assert mlflow["depends_on"]["bucket"]["required"] is False
+    assert set(bucket["volumes"]) <= set(mlflow["volumes"])
+
+
+def test_a_reload_is_no_wish_to_stop(compose):
+    lasting = [s for s in compose["services"].values() if "healthcheck" in s]
+
+    assert {service["restart"] for service in lasting} == {"always"}
+    assert compose["services"]["serving"]["stop_signal"] == "SIGTERM"
+
+
 def test_env_example_names_every_variable_of_the_compose_file():
     used, example = (ROOT / "docker-compose.yaml").read_text(), (ROOT / ".env.example").read_text()
-    named = set(re.findall(r"\$\{(RINGSIDE_\w+|COMPOSE_\w+)", used))
+    named = set(re.findall(r"\$\{(\w+)", used))
     documented = set(re.findall(r"^#? ?(\w+)=", example, re.MULTILINE))
 
     assert named - documented == set()
@@ -85,6 +108,12 @@ def test_ports_of_make_become_variables_of_compose():
         "RINGSIDE_AIRFLOW_PORT": "8081",
         "RINGSIDE_SERVING_PORT": "8001",
     }
+
+
+@pytest.mark.parametrize("text", ["airflw=8081", "airflow", "serving=http"])
+def test_a_port_that_is_misspelt_is_named(text):
+    with pytest.raises(NotReadyError, match=text.partition("=")[0]):
+        read_ports(f"mlflow=5001,{text}")
 
 
 @pytest.mark.parametrize(("memory", "cpus"), [(4 * 2**30, 8), (16 * 2**30, 1)])

@@ -12,18 +12,6 @@ def read(name):
     return yaml.safe_load((ROOT / name).read_text())["services"]
 
 
-def test_artefacts_go_to_the_bucket_and_the_key_stays_in_a_file():
-    (service,) = read("docker-compose.s3.yaml").items()
-    name, changed = service
-    assert name == "mlflow"
-    assert changed["environment"]["MLFLOW_ARTIFACTS_DESTINATION"].startswith(
-        "${RINGSIDE_ARTIFACTS:?"
-    )
-    assert changed["environment"]["AWS_SHARED_CREDENTIALS_FILE"] == "/run/s3/credentials"
-    assert not [key for key in changed["environment"] if "SECRET" in key or "ACCESS_KEY" in key]
-    assert changed["volumes"][0].endswith(":/run/s3/credentials:ro")
-
-
 @pytest.mark.parametrize(
     "service",
     ["airflow-init", "airflow-api-server", "airflow-dag-processor", "airflow-scheduler"],

@@ -78,7 +78,7 @@ def test_secrets_are_made_once_private_and_all_different(tmp_path):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert read_or_make(file) == (made, False)
     kept = json.loads(file.read_text())
-    assert len(set(kept.values())) == len(kept) == 8
+    assert len(set(kept.values())) == len(kept) == 9
     assert len(made.airflow_jwt_secret) >= 64
     assert not any(secret in repr(made) for secret in kept.values())
 
@@ -175,3 +175,14 @@ def test_a_disk_too_full_for_setup_is_refused_before_anything_is_made(tmp_path, 
 def test_env_example_names_every_setting():
     text = (ROOT / ".env.example").read_text()
     assert [n for n in Settings.model_fields if f"\n#RINGSIDE_{n.upper()}=" not in text] == []
+
+
+def test_a_secret_that_older_versions_lacked_is_made_and_the_others_stay(tmp_path):
+    file = tmp_path / "secrets.json"
+    read_or_make(file)
+    older = {k: v for k, v in json.loads(file.read_text()).items() if k != "reload_token"}
+    file.write_text(json.dumps(older))
+    added, is_new = read_or_make(file)
+    assert not is_new
+    assert {k: v for k, v in vars(added).items() if k in older} == older
+    assert json.loads(file.read_text())["reload_token"] == added.reload_token

@@ -5,7 +5,6 @@ import ccxt
 import numpy as np
 import pytest
 
-from ringside.adapters import exchange
 from ringside.adapters.exchange import ExchangeSource, find_fault, make_client
 from ringside.errors import RateLimitedError, SettingsError, SourceUnavailableError
 
@@ -131,16 +130,6 @@ def test_answer_that_is_no_list_of_candles_is_worth_another_try():
     client.fetch_ohlcv = lambda *_, **__: [[None, 1.0]]
     with pytest.raises(SourceUnavailableError, match="but not with BTC/USDT"):
         fetch(client, 2)
-
-
-@pytest.mark.parametrize(("announced", "pace_ms"), [(6_000, 50), (1_200, 250), (60_000, 50)])
-def test_pace_follows_the_weight_the_venue_announces(announced, pace_ms):
-    client = make_client("binance")
-    limit = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1}
-    client.last_json_response = {"rateLimits": [{**limit, "limit": announced}]}
-    for _ in range(2):
-        exchange.obey_announced_limit(client)
-    assert client.rateLimit == pace_ms
 
 
 def test_unknown_venue_is_refused():

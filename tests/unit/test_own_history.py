@@ -36,6 +36,39 @@ def test_rows_of_another_venue_are_found_and_no_others(candles, rows):
     assert (np.flatnonzero(strange) + 750).tolist() == rows
 
 
+def plant_coarse(candles: Candles, rows, *, shift: float) -> Candles:
+    """Put rows on a price step of 0.1 in, moved by a fraction, with the volume they had."""
+    planted = replace(
+        candles,
+        **{n: getattr(candles, n).copy() for n in ("open", "high", "low", "close")},
+    )
+    for name in ("open", "high", "low", "close"):
+        prices = getattr(planted, name)
+        prices[rows] = (prices[rows] * (1 + shift)).round(1)
+    return planted
+
+
+@pytest.mark.parametrize(("shift", "found"), [(-3e-4, [760, 761, 762]), (0.0, [])])
+def test_a_coarser_price_step_and_a_small_gap_betray_another_venue(candles, shift, found):
+    history = candles.take(slice(0, 750))
+    batch = plant_coarse(candles, [760, 761, 762], shift=shift).take(slice(750, ROWS))
+    strange = find_strangers(batch, measure_usual(history), before=history)
+    assert (np.flatnonzero(strange) + 750).tolist() == found
+
+
+def test_a_venue_that_makes_its_price_step_coarser_is_itself(candles):
+    rows = np.arange(750, ROWS)
+    batch = plant_coarse(candles, rows, shift=0.0).take(slice(750, ROWS))
+    history = candles.take(slice(0, 750))
+    assert not find_strangers(batch, measure_usual(history), before=history).any()
+
+
+def test_prices_that_are_all_round_tell_no_step(candles):
+    assert measure_usual(candles).coarse_step == pytest.approx(0.1)
+    whole = replace(candles, close=np.full(ROWS, 1e6))
+    assert np.isnan(measure_usual(whole).coarse_step)
+
+
 def test_a_leap_alone_or_a_quiet_hour_alone_is_no_stranger(candles):
     history = candles.take(slice(0, 750))
     leap = replace(candles, open=candles.open.copy())

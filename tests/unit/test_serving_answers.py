@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from builders import make_candles
@@ -15,8 +16,18 @@ from forecast_api.desk import Desk
 from forecast_api.last_good import LastGood
 from forecast_api.lineup import Candidate, Lineup
 from forecast_api.worker_board import WorkerBoard
+from ringside.adapters.history_pages import Page
 from ringside.core.features import LOOKBACK, compute_features
-from serving_builders import TITLES, FakeMarket, find_end, make_copy
+from serving_builders import (
+    TITLES,
+    FakeCatalogue,
+    FakeHistory,
+    FakeMarket,
+    find_end,
+    make_copy,
+)
+
+TOKEN = "a-token-of-the-tests-only"
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PROBLEM = "application/problem+json"
@@ -35,8 +46,12 @@ def desk(tmp_path) -> Desk:
         champions=load_champions(lineup, LastGood(tmp_path / "models"), loaded_at=NOW),
         market=FakeMarket(candles, find_end(candles) + timedelta(minutes=20)),
         board=WorkerBoard(tmp_path / "workers"),
+        history=FakeHistory(Page([], has_more=False)),
+        catalogue=FakeCatalogue(),
         reports_dir=tmp_path / "reports",
         now=lambda: NOW,
+        request_reload=lambda: None,
+        reload_token=TOKEN,
     )
 
 
@@ -44,8 +59,10 @@ def desk(tmp_path) -> Desk:
 def ask(desk):
     """Ask the app one question; attributes of the desk can be replaced by keyword."""
 
-    def get(path, *, method="GET", **changes):
-        return create_app(lambda: replace(desk, **changes)).test_client().open(path, method=method)
+    def get(path, *, method="GET", json=None, data=None, headers=None, **changes):
+        app = create_app(lambda: replace(desk, **changes), ("BTC/USDT",))
+        client = app.test_client()
+        return client.open(path, method=method, json=json, data=data, headers=headers)
 
     return get
 
@@ -94,12 +111,12 @@ def test_symbol_may_be_written_without_its_slash(ask, symbol):
 @pytest.mark.parametrize(
     ("query", "field"),
     [("", "symbol"), ("?symbol=", "symbol"), ("?symbol=BTCUSDT&symbol=BTCUSDT", "symbol"),
-     ("?symbol=BTCUSDT&horizon=1", "horizon"), ("?Symbol=BTCUSDT", "Symbol")],
+     ("?symbol=BTCUSDT&horizon=1", "horizon"), ("?symbol=BTCUSDT&Symbol=BTCUSDT", "Symbol")],
 )  # fmt: skip
 def test_bad_parameter_is_named(ask, query, field):
     answer = ask(f"/v1/forecast{query}")
     assert (answer.status_code, answer.content_type) == (400, PROBLEM)
-    assert [error["parameter"] for error in answer.json["errors"]] == [field]
+    assert [error["field"] for error in answer.json["errors"]] == [field]
 
 
 def test_unknown_symbol_is_told_the_known_ones(ask):
@@ -128,12 +145,17 @@ def test_missing_data_is_503_with_the_reason(ask, desk, change, kind):
 
 def test_late_candles_are_named_degraded(ask, desk):
     late = replace(desk.market, market_time=find_end(desk.market.candles) + timedelta(hours=3))
-    assert ask("/v1/forecast?symbol=BTCUSDT", market=late).json["degraded"] == "stale-candles"
+    body = ask("/v1/forecast?symbol=BTCUSDT", market=late).json
+    assert (body["degraded"], body["age_s"]) == ("stale-candles", 3 * 3600)
+    assert [forecast["horizon"] for forecast in body["forecasts"]] == [6]
+    assert body["unavailable"][0]["horizon"] == 1
+    assert "has passed" in body["unavailable"][0]["reason"]
 
 
 def test_title_without_model_is_unavailable_and_the_other_is_forecast(ask, desk):
-    one = {TITLES[1]: desk.champions.by_title[TITLES[1]]}
-    body = ask("/v1/forecast?symbol=BTCUSDT", champions=replace(desk.champions, by_title=one)).json
+    one = {TITLES[1]: desk.champions.ladders[TITLES[1]]}
+    body = ask("/v1/forecast?symbol=BTCUSDT", champions=replace(desk.champions, ladders=one)).json
+    assert body["degraded"] == "no-model"
     assert [forecast["horizon"] for forecast in body["forecasts"]] == [6]
     assert [title["horizon"] for title in body["unavailable"]] == [1]
 
@@ -187,10 +209,10 @@ def test_probes_tell_the_truth(ask, desk):
     answer = ask(
         "/readyz",
         market=replace(desk.market, is_down=True),
-        champions=replace(desk.champions, by_title={}),
+        champions=replace(desk.champions, ladders={}),
     )
     assert (answer.status_code, answer.content_type) == (503, PROBLEM)
-    assert len(answer.json["missing"]) == 3
+    assert len(answer.json["missing"]) == 3, answer.json["missing"]
     assert ask("/livez", champions=Champions(1, NOW, {}, ())).status_code == 200
 
 
@@ -204,3 +226,117 @@ def test_newest_report_is_sent(ask, desk):
 def test_answers_hold_no_number_that_json_lacks(ask, desk):
     body = ask("/v1/forecast?symbol=BTCUSDT").text
     json.loads(body, parse_constant=pytest.fail)
+
+
+def test_model_that_fails_in_the_hour_gives_way_to_the_next_rung(ask, desk, monkeypatch):
+    title = TITLES[0]
+    champion = desk.champions.ladders[title][0]
+
+    class Failing:
+        name = "xgboost"
+        is_baseline = False
+
+        def forecast(self, features, sigma):
+            return np.full((len(sigma), 5), np.nan)
+
+    broken = replace(champion, model=replace(champion.model, contestant=Failing()))
+    baseline = replace(champion, source="baseline")
+    ladders = {**desk.champions.ladders, title: (broken, baseline)}
+    body = ask(
+        "/v1/forecast?symbol=BTCUSDT", champions=replace(desk.champions, ladders=ladders)
+    ).json
+    assert [f["rung"] for f in body["forecasts"]] == ["baseline", "registry"]
+    assert (body["degraded"], body["warnings"]) == ("baseline", ["baseline"])
+
+
+def window_of(candles) -> dict:
+    columns = {n: getattr(candles, n).tolist() for n in ("open", "high", "low", "close", "volume")}
+    return {"open_time": [f"{at}Z" for at in candles.open_time], **columns}
+
+
+def test_callers_window_is_forecast_like_our_own_candles(ask, desk):
+    window = window_of(desk.market.candles)
+    body = ask(
+        "/v1/predict", method="POST", json={"symbol": "btcusdt", "windows": [window] * 2}
+    ).json
+    ours = ask("/v1/forecast?symbol=BTC/USDT").json
+    assert [w["forecasts"] for w in body["windows"]] == [ours["forecasts"]] * 2
+    assert body["windows"][0]["as_of"] == ours["as_of"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"open_time": lambda c: [*c[:-1], f"{c[-1][:13]}:30:00Z"]}, "windows.0.open_time.725"),
+        ({"open_time": lambda c: [*c[:-1], c[-2]]}, "windows.0.open_time.725"),
+        ({"close": lambda c: [-1.0, *c[1:]]}, "windows.0.close.0"),
+        ({"high": lambda c: [*c[:7], 1.0, *c[8:]]}, "windows.0.high.7"),
+        ({"volume": lambda c: [*c[:-1], "1"]}, "windows.0.volume.725"),
+        ({"volume": lambda c: c[1:]}, "windows.0"),
+    ],
+)  # fmt: skip
+def test_wrong_field_of_a_window_is_named(ask, desk, change, field):
+    window = window_of(desk.market.candles)
+    for name, alter in change.items():
+        window[name] = alter(window[name])
+    answer = ask("/v1/predict", method="POST", json={"symbol": "BTCUSDT", "windows": [window]})
+    assert (answer.status_code, answer.content_type) == (422, PROBLEM)
+    assert answer.json["errors"][0]["field"] == field
+
+
+def test_window_that_is_too_short_is_named(ask, desk):
+    window = window_of(desk.market.candles.take(slice(-100, None)))
+    answer = ask("/v1/predict", method="POST", json={"symbol": "BTCUSDT", "windows": [window]})
+    assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "windows.0")
+
+
+def test_stray_old_candle_does_not_make_a_window_huge(ask, desk):
+    window = window_of(desk.market.candles)
+    window["open_time"][0] = "1970-01-01T00:00:00Z"
+    assert ask("/v1/predict", method="POST", json={"symbol": "BTCUSDT", "windows": [window]}).status_code == 200  # fmt: skip  # noqa: E501 - one call
+
+
+def test_body_that_is_no_json_is_400_and_another_media_type_415(ask):
+    sent = {"data": b"{", "headers": {"Content-Type": "application/json"}}
+    assert ask("/v1/predict", method="POST", **sent).status_code == 400
+    assert ask("/v1/predict", method="POST", data={"a": "b"}).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [({}, 401), ({"Authorization": "Basic x"}, 401), ({"Authorization": "Bearer "}, 401),
+     ({"Authorization": "Bearer no"}, 403), ({"Authorization": f"Bearer {TOKEN}"}, 202)],
+)  # fmt: skip
+def test_reload_is_for_the_bearer_of_the_token(ask, given, status):
+    asked = []
+    answer = ask(
+        "/v1/reload", method="POST", headers=given, request_reload=lambda: asked.append(True)
+    )
+    assert answer.status_code == status
+    assert bool(asked) == (status == 202)
+
+
+def test_reload_without_a_token_set_is_for_nobody(ask):
+    headers = {"Authorization": "Bearer None"}
+    answer = ask("/v1/reload", method="POST", headers=headers, reload_token=None)
+    assert (answer.status_code, answer.json["type"]) == (
+        403,
+        "urn:ringside:problem:reload-by-signal-only",
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("start=yesterday", "start"), ("end=2025-01-01", "end"), ("limit=0", "limit"),
+     ("limit=1e2", "limit"), ("horizon=0", "horizon"), ("contestant=moon", "contestant"),
+     ("after=1", "after")],
+)  # fmt: skip
+def test_wrong_filter_is_named(ask, query, field):
+    answer = ask(f"/v1/forecasts?symbol=BTCUSDT&{query}")
+    assert (answer.status_code, answer.json["errors"][0]["field"]) == (400, field)
+
+
+def test_blank_for_an_unescaped_plus_is_understood(ask, desk):
+    ask("/v1/candles?symbol=BTCUSDT&start=2025-01-01T09:00:00+09:00&limit=7")
+    span = desk.history.asked["span"]
+    assert (span.start, span.rows) == (datetime(2025, 1, 1, tzinfo=UTC), 7)

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,18 +25,19 @@ LOADED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 class FakeRegistry:
     """A registry whose champions are given; its copies are already on disk."""
 
-    def __init__(self, versions: dict[Title, int], *, is_down: bool = False) -> None:
+    def __init__(self, versions: dict[Title, int], *, is_down: bool = False, others=None) -> None:
         self.versions = {title.model_name: version for title, version in versions.items()}
         self.is_down = is_down
+        self.others = others or {}
         self.asked = 0
 
-    def find_version(self, model_name, alias):
-        assert alias == "champion"
+    def find_aliases(self, model_name):
         self.asked += 1
         if self.is_down:
             raise RegistryUnavailableError("MLflow at http://user:secret@host did not answer")
         version = self.versions.get(model_name)
-        return None if version is None else SimpleNamespace(version=version)
+        champion = {} if version is None else {"champion": version}
+        return champion | self.others
 
     def download(self, model_name, version, into):
         load_contestant(find_folder(into, model_name, version))
@@ -101,7 +101,7 @@ def test_altered_model_is_refused_and_the_old_one_serves_on(first, serve, tmp_pa
     make_copy(tmp_path, TITLES[1], 2)
     (new / "band.json").write_text("{}")
     champions = serve(FakeRegistry(dict.fromkeys(TITLES, 2)))
-    assert _served(champions) == {1: (1, "last-good-copy"), 6: (2, "registry")}
+    assert _served(champions) == {1: (1, "previous-champion"), 6: (2, "registry")}
     [refusal] = champions.refused
     assert (refusal.title, refusal.version) == (TITLES[0], 2)
     assert "checksum" in refusal.reason
@@ -126,16 +126,17 @@ def test_model_whose_golden_forecast_is_nonsense_is_refused(
 
     monkeypatch.setattr(CONTESTANTS["persistence_ewma"], "forecast", forecast)
     champions = serve(FakeRegistry(dict.fromkeys(TITLES, 2)))
-    assert _served(champions) == {1: (1, "last-good-copy"), 6: (2, "registry")}
+    assert _served(champions) == {1: (1, "previous-champion"), 6: (2, "registry")}
     pointer = LastGood(tmp_path)
-    assert [pointer.find(title).version for title in TITLES] == [1, 2]
+    assert [pointer.find_all(title)["champion"].version for title in TITLES] == [1, 2]
+    assert pointer.find_all(TITLES[1])["previous-champion"].version == 1
 
 
 def test_model_of_another_title_is_refused(first, serve, tmp_path):
     stranger = make_copy(tmp_path / "elsewhere", Title("BTC/USDT", 24), 2)
     stranger.rename(find_folder(tmp_path, TITLES[0].model_name, 2))
     champions = serve(FakeRegistry({TITLES[0]: 2, TITLES[1]: 1}))
-    assert _served(champions) == {1: (1, "last-good-copy"), 6: (1, "registry")}
+    assert _served(champions) == {1: (1, "previous-champion"), 6: (1, "registry")}
 
 
 def test_last_good_copy_exchanged_for_another_sound_model_is_refused(first, serve, tmp_path):
@@ -178,3 +179,33 @@ def test_board_lists_only_living_workers_of_this_master(tmp_path):
     assert not (tmp_path / f"{dead}.json").exists()
     board.remove(os.getpid())
     assert board.read() == []
+
+
+def test_ladder_is_champion_previous_baseline(tmp_path, serve):
+    for version, contestant in ((1, "persistence_ewma"), (2, "persistence"), (3, "xgboost")):
+        make_copy(tmp_path, TITLES[0], version, contestant)
+    aliases = {"previous-champion": 2, "persistence-ewma": 1, "persistence": 2}
+    champions = serve(FakeRegistry({TITLES[0]: 3}, others=aliases), TITLES[:1])
+    rungs = [(c.version, c.source) for c in champions.ladders[TITLES[0]]]
+    assert rungs == [(3, "registry"), (2, "previous-champion"), (1, "baseline")]
+    # all of it is remembered for the day on which the registry does not answer
+    cut_off = serve(FakeRegistry({}, is_down=True), TITLES[:1])
+    rungs = [(c.version, c.source) for c in cut_off.ladders[TITLES[0]]]
+    assert rungs == [(3, "last-good-copy"), (2, "previous-champion"), (1, "baseline")]
+
+
+def test_what_served_until_now_comes_before_what_the_registry_calls_previous(
+    first, tmp_path, serve
+):
+    make_copy(tmp_path, TITLES[0], 5)
+    registry = FakeRegistry({TITLES[0]: 9, TITLES[1]: 1}, others={"previous-champion": 5})
+    champions = serve(registry, TITLES[:1])
+    rungs = [(c.version, c.source) for c in champions.ladders[TITLES[0]]]
+    assert rungs == [(1, "previous-champion"), (5, "previous-champion")]
+
+
+def test_baseline_is_never_remembered_as_a_champion(tmp_path, serve):
+    make_copy(tmp_path, TITLES[0], 1, "persistence_ewma")
+    champions = serve(FakeRegistry({}, others={"persistence-ewma": 1}), TITLES[:1])
+    assert [c.source for c in champions.ladders[TITLES[0]]] == ["baseline"]
+    assert set(LastGood(tmp_path).find_all(TITLES[0])) == {"baseline"}

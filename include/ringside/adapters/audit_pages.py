@@ -51,7 +51,9 @@ def write_run_page(folder: Path, audits: Sequence[BatchAudit], *, as_of: datetim
     The name comes from the batches, so that auditing them again writes the same file.
     """
     key = hashlib.sha256(" ".join(sorted(a.batch_id for a in audits)).encode()).hexdigest()[:8]
-    claim = f"{sum(audit.refused_rows for audit in audits):,} rows refused in {len(audits)} batches"
+    claim = (
+        f"{sum(audit.refused_rows for audit in audits):,} rows refused in {len(audits):,} batches"
+    )
     rows = "\n".join(
         f'<tr><td><a href="{html.escape(audit.batch_id)}.html">{html.escape(audit.batch_id)}</a>'
         f"</td><td>{html.escape(_render_claim(audit))}</td><td>{len(audit.warnings):,}</td></tr>"

@@ -1,31 +1,15 @@
 """Candles in PostgreSQL: written raw, audited, then published or put into quarantine."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from itertools import groupby
-from typing import Any
 
 import numpy as np
-from psycopg import Connection as DriverConnection
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Double,
-    Engine,
-    Table,
-    and_,
-    cast,
-    delete,
-    extract,
-    func,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ringside.adapters.audit_suites import VALUES
+from ringside.adapters.candle_transfer import copy_raw, pack_rows, unpack_rows
 from ringside.adapters.database import lock, read_query, transaction
 from ringside.adapters.publishing import (
     PublishedBatch,
@@ -40,10 +24,6 @@ from ringside.adapters.tables import fetches, raw_candles
 from ringside.core.audits import BatchAudit, Finding
 from ringside.core.candles import HOUR, Candles, to_datetime, to_datetime64
 from ringside.core.windows import Span
-
-_COPY_RAW = """COPY raw_candles (
-    batch_id, row_number, symbol, venue, open_time, open, high, low, close, volume, ingested_at
-) FROM STDIN"""
 
 
 @dataclass(frozen=True)
@@ -90,33 +70,36 @@ class CandleStore:
                 return
             connection.execute(delete(raw_candles).where(raw_candles.c.batch_id == batch.batch_id))
             ingested_at = connection.execute(select(func.clock_timestamp())).scalar_one()
-            columns = [[_to_null(v) for v in getattr(candles, name).tolist()] for name in VALUES]
-            opens = map(to_datetime, candles.open_time)
-            driver = _driver_connection(connection)
-            with driver.cursor() as cursor, cursor.copy(_COPY_RAW) as copy:
-                for number, (opened, *values) in enumerate(zip(opens, *columns, strict=True)):
-                    row = (batch.batch_id, number, candles.symbol, batch.venue, opened, *values)
-                    copy.write_row((*row, ingested_at))
+            copy_raw(connection, batch.batch_id, batch.venue, candles, ingested_at=ingested_at)
+
+    def holds_batch(self, batch_id: str) -> bool:
+        """Say whether the batch stands there as it was fetched, with at least one candle."""
+        rows = select(func.count()).where(raw_candles.c.batch_id == batch_id).scalar_subquery()
+        query = select(fetches.c.rows == rows).where(fetches.c.batch_id == batch_id)
+        with transaction(self._engine) as connection:
+            is_whole = connection.execute(query.where(fetches.c.rows > 0)).scalar_one_or_none()
+        return bool(is_whole)
 
     def read_batches(self, batch_ids: Sequence[str]) -> tuple[list[RawBatch], datetime]:
         """Read batches as fetched, and the instant of reading; a batch without rows is left out.
 
         A batch that is written again later has a later `ingested_at` than that instant.
         """
+        batch = (raw_candles.c.batch_id, raw_candles.c.symbol, raw_candles.c.venue)
         query = (
-            select(raw_candles.c.batch_id, raw_candles.c.symbol, raw_candles.c.venue)
-            .add_columns(*_numbers_of(raw_candles))
+            select(*batch, pack_rows(raw_candles, order_by="row_number"))
             .where(raw_candles.c.batch_id.in_(batch_ids))
-            .order_by(raw_candles.c.batch_id, raw_candles.c.row_number)
+            .group_by(*batch)
+            .order_by(raw_candles.c.batch_id)
         )
         with transaction(self._engine) as connection:
             lock(connection, "batch", batch_ids)
             read_at = connection.execute(select(func.clock_timestamp())).scalar_one()
             rows = connection.execute(query).all()
-        batches = []
-        for (batch_id, symbol, venue), group in groupby(rows, key=lambda row: tuple(row[:3])):
-            candles = _to_candles(symbol, [row[3:] for row in group])
-            batches.append(RawBatch(batch_id, venue, candles))
+        batches = [
+            RawBatch(batch_id, venue, unpack_rows(symbol, packed))
+            for batch_id, symbol, venue, packed in rows
+        ]
         return batches, read_at
 
     def write_audits(
@@ -186,13 +169,13 @@ class CandleStore:
             start: Only candles that open at this instant or later; aware.
         """
         table = candles_table
-        query = select(*_numbers_of(table)).where(_is_closed(symbol, as_of))
+        query = select(table).where(_is_closed(symbol, as_of))
         if start is not None:
             query = query.where(table.c.open_time >= start)
-        query = query.order_by(table.c.open_time.desc()).limit(count)
+        newest = query.order_by(table.c.open_time.desc()).limit(count).subquery()
         with transaction(self._engine) as connection:
-            rows = connection.execute(query).all()
-        return _to_candles(symbol, [tuple(row) for row in reversed(rows)])
+            packed = select(pack_rows(newest, order_by="open_time"))
+            return unpack_rows(symbol, connection.execute(packed).scalar_one())
 
     def read_last_open_time(self, symbol: str, *, as_of: datetime) -> datetime | None:
         """Read when the newest published candle closed at `as_of` opened; None without any."""
@@ -223,15 +206,16 @@ class CandleStore:
 
 def _is_written(connection: Connection, batch: RawBatch) -> bool:
     """Say whether the batch stands there already, row by row and from the same venue."""
+    table = raw_candles
     query = (
-        select(raw_candles.c.venue, *_numbers_of(raw_candles))
-        .where(raw_candles.c.batch_id == batch.batch_id)
-        .order_by(raw_candles.c.row_number)
+        select(table.c.venue, pack_rows(table, order_by="row_number"))
+        .where(table.c.batch_id == batch.batch_id)
+        .group_by(table.c.venue)
     )
     rows = connection.execute(query).all()
-    if len(rows) != len(batch.candles) or {row[0] for row in rows} - {batch.venue}:
-        return False
-    old, new = _to_candles(batch.candles.symbol, [row[1:] for row in rows]), batch.candles
+    if [row[0] for row in rows] != [batch.venue]:
+        return not rows and not len(batch.candles)
+    old, new = unpack_rows(batch.candles.symbol, rows[0][1]), batch.candles
     return bool(np.array_equal(old.open_time, new.open_time)) and all(
         np.array_equal(getattr(old, name), getattr(new, name), equal_nan=True) for name in VALUES
     )
@@ -259,28 +243,3 @@ def _is_closed(symbol: str, as_of: datetime) -> ColumnElement[bool]:
     """Say which published candles of a symbol are known at `as_of`."""
     last_open = to_datetime(to_datetime64(as_of) - HOUR)
     return and_(candles_table.c.symbol == symbol, candles_table.c.open_time <= last_open)
-
-
-def _numbers_of(table: Table) -> list[ColumnElement[Any]]:
-    """Give the open time in seconds since 1970 and the values as doubles: no Decimal is built."""
-    opened = cast(extract("epoch", table.c.open_time), BigInteger)
-    return [opened, *(cast(table.c[name], Double) for name in VALUES)]
-
-
-def _to_candles(symbol: str, rows: Sequence[Sequence[Any]]) -> Candles:
-    """Turn rows of open time (seconds) and five values into candles; NULL becomes NaN."""
-    opened = np.array([row[0] for row in rows], dtype="int64").astype("datetime64[s]")
-    values = np.array([row[1:] for row in rows], dtype="float64").reshape(len(rows), len(VALUES))
-    return Candles(symbol, opened, *values.T)
-
-
-def _to_null(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _driver_connection(connection: Connection) -> DriverConnection[Any]:
-    """Give psycopg's own connection, for COPY; it takes part in the same transaction."""
-    driver = connection.connection.driver_connection
-    if not isinstance(driver, DriverConnection):
-        raise TypeError(f"COPY needs a psycopg connection, got {type(driver).__name__}")
-    return driver

@@ -1,7 +1,7 @@
 """The source `exchange`: hourly candles of a venue through ccxt."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ringside.adapters.venue_errors import mapped_errors
+from ringside.adapters.venue_pace import find_pause_s, obey_announced_limit
 from ringside.core.candles import Candles, to_datetime64
 from ringside.errors import RateLimitedError, RingsideError, SettingsError, SourceUnavailableError
 
@@ -28,8 +29,6 @@ _PATIENCE_S = 60.0  # longest wait that a venue may ask for before we give up in
 _WAITS = 3  # in a row, for one request
 # These give the newest candles before now, or before an end that is named.
 _NEEDS_END = frozenset({"binance", "binanceus", "bybit"})
-# What ccxt's own pace of Binance, in ms per unit of cost, was set for: weight per minute.
-_PACED_FOR = 6_000
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -58,6 +57,7 @@ class ExchangeSource:
         self._pauses_s = pauses_s
         self._given_client = client
         self._stand_in = stand_in
+        self._weight_per_minute: float | None = None
 
     @cached_property
     def _client(self) -> "Exchange":
@@ -98,7 +98,7 @@ class ExchangeSource:
         # ccxt reads a page of HTML with status 200 as no markets.
         if not self._client.load_markets():
             raise TypeError("no list of markets")
-        obey_announced_limit(self._client)
+        self._weight_per_minute = obey_announced_limit(self._client)
         if self._client.has["fetchTime"]:
             return int(self._client.fetch_time())
         # A venue without a time to ask for still stamps its answers.
@@ -127,6 +127,7 @@ class ExchangeSource:
     def _ask(self, asked_for: str, call: Callable[[], _T]) -> _T:
         """Make one request, and again after each pause that we take or the venue asks for."""
         pauses, waits = iter(self._pauses_s), 0
+        self._keep_pace()
         while True:
             try:
                 return within(_DEADLINE_S, self.venue, asked_for, call)
@@ -142,6 +143,15 @@ class ExchangeSource:
                 reason = str(error)
             _log.warning("waiting seconds=%.0f venue=%s reason=%s", pause, self.venue, reason)
             sleep(pause)
+
+    def _keep_pace(self) -> None:
+        """Wait for the venue's next minute where our share of this one is used up."""
+        if self._weight_per_minute is None:
+            return
+        pause_s = find_pause_s(self._client.last_response_headers, self._weight_per_minute)
+        if pause_s:
+            _log.info("pausing seconds=%.0f venue=%s reason=request weight", pause_s, self.venue)
+            sleep(pause_s)
 
     def last_known(self, symbol: str) -> datetime | None:
         """Give None: the market is live."""
@@ -187,17 +197,6 @@ def make_client(
         client.urls["api"]["public"] = f"{stand_in.rstrip('/')}/api/v3"
         client.session.trust_env = False  # a proxy cannot reach what listens on this machine only
     return client
-
-
-def obey_announced_limit(client: "Exchange") -> None:
-    """Slow the client down to the weight per minute that the venue announces, as Binance does."""
-    announced = client.last_json_response
-    limits = announced.get("rateLimits") if isinstance(announced, Mapping) else None
-    for limit in limits or ():
-        if limit["rateLimitType"] == "REQUEST_WEIGHT" and limit["interval"] == "MINUTE":
-            per_minute = limit["limit"] / limit["intervalNum"]
-            usual = client.describe()["rateLimit"]
-            client.rateLimit = max(usual, usual * _PACED_FOR / per_minute)
 
 
 def find_fault(

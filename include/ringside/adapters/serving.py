@@ -6,14 +6,16 @@ import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+from pydantic import SecretStr
 
 from ringside.adapters.container_engine import ContainerEngine, RunningContainer
 from ringside.core.titles import Title
-from ringside.errors import ServingUnavailableError
+from ringside.errors import ServingUnavailableError, SettingsError
 from ringside.settings import Settings
 
 _TIMEOUT = httpx.Timeout(5.0, connect=2.0)
@@ -117,10 +119,54 @@ class DockerReloader:
             _log.info("signalled container=%s id=%s", replica.name, replica.id[:12])
 
 
+class KubernetesReloader:
+    """Asks the pod behind each address of the serving name; nobody there can be signalled.
+
+    A pod that is not there yet needs no asking: it reads the registry when it starts.
+    """
+
+    def __init__(self, settings: Settings, token: SecretStr) -> None:
+        self._settings = settings
+        self._token = token
+
+    def reload(self) -> None:
+        """Send `POST /v1/reload` to every replica, also past one that fails.
+
+        Raises:
+            ServingUnavailableError: the name has no address, or a replica did not accept.
+        """
+        refusals = [
+            refusal for url in find_replicas(self._settings) if (refusal := self._find_refusal(url))
+        ]
+        if refusals:
+            raise ServingUnavailableError(f"not every replica reloads: {'; '.join(refusals)}")
+
+    def _find_refusal(self, serving_url: str) -> str:
+        """Ask one replica; say how it failed, empty where it accepted."""
+        headers = {"Authorization": f"Bearer {self._token.get_secret_value()}"}
+        try:
+            with httpx.Client(base_url=serving_url, timeout=_TIMEOUT, trust_env=False) as client:
+                answer = client.post("/v1/reload", headers=headers)
+        except httpx.HTTPError as error:
+            return f"{serving_url}: {error!r}"
+        if answer.status_code != HTTPStatus.ACCEPTED:
+            return f"{serving_url} answered {answer.status_code}"
+        _log.info("asked replica=%s to reload", serving_url)
+        return ""
+
+
 def make_reloader(settings: Settings) -> Reloader:
-    """Choose how serving is told to reload, as the setting `serving_runner` says."""
+    """Choose how serving is told to reload, as the setting `serving_runner` says.
+
+    Raises:
+        SettingsError: the runner is `kubernetes` and there is no token.
+    """
     if settings.serving_runner == "docker":
         return DockerReloader(settings.docker_url, settings.project)
+    if settings.serving_runner == "kubernetes":
+        if settings.reload_token is None:
+            raise SettingsError("the serving runner `kubernetes` needs RINGSIDE_RELOAD_TOKEN")
+        return KubernetesReloader(settings, settings.reload_token)
     return ProcessReloader(settings.serving_pid_file)
 
 

@@ -1,7 +1,8 @@
 """What is usual for a series by its own history, and rows that another venue must have sent.
 
 A venue's candles join: one opens within a hair of where the last one closed. A row of another
-venue, put in their midst, opens and closes beside its neighbours and has another venue's volume.
+venue, put in their midst, opens and closes beside its neighbours, and has another venue's volume
+or the coarser price step of another venue.
 """
 
 from dataclasses import dataclass
@@ -21,12 +22,21 @@ _RANGE_WITHOUT_HISTORY = 0.25
 _VOLUME_TIMES = 3.0
 _STRANGE_VOLUME_FRAC = 0.5
 
+# Rows on a coarser price step than the venue's need less of a gap to be proved: 1 basis point.
+_LEAST_COARSE_JOINT = 1e-4
+_POWERS = range(-9, 4)  # of ten: the price steps that are told apart
+_OWN_STEP_SHARE = 0.99  # of closes that lie on the venue's own step
+_COARSE_SHARE = 0.3  # of closes on ten times that step, at most; by chance it is a tenth
+_STEP_SLACK = 1e-4  # of a step: what a float is off
+
 
 @dataclass(frozen=True)
 class Usual:
     """Limits of what a series does; where its history is too short, NaN and a range of 25 %.
 
-    `joint` bounds |log(open / last close)|; `range_frac` bounds high / low - 1; `volume_high` and
+    `joint` bounds |log(open / last close)|, and `coarse_joint` does where all prices of a row are
+    multiples of `coarse_step`, ten times the venue's own; `range_frac` bounds high / low - 1.
+    `coarse_step` is in the quote currency, NaN where too few prices tell it; `volume_high` and
     `volume_median` are in the base currency.
     """
 
@@ -34,6 +44,8 @@ class Usual:
     range_frac: float
     volume_high: float
     volume_median: float
+    coarse_joint: float = np.nan
+    coarse_step: float = np.nan
 
 
 def measure_usual(history: Candles) -> Usual:
@@ -50,12 +62,31 @@ def measure_usual(history: Candles) -> Usual:
         ranges = history.high / history.low - 1
     ranges = ranges[np.isfinite(ranges)]
     volumes = history.volume[np.isfinite(history.volume)]
+    joint = _JOINT_TIMES * float(np.quantile(joints, 0.95))
     return Usual(
-        joint=max(_LEAST_JOINT, _JOINT_TIMES * float(np.quantile(joints, 0.95))),
+        joint=max(_LEAST_JOINT, joint),
         range_frac=_RANGE_TIMES * float(np.quantile(ranges, 0.99)) if len(ranges) else np.nan,
         volume_high=_VOLUME_TIMES * float(volumes.max()) if len(volumes) else np.nan,
         volume_median=float(np.median(volumes)) if len(volumes) else np.nan,
+        coarse_joint=max(_LEAST_COARSE_JOINT, joint),
+        coarse_step=_find_coarse_step(history.close[np.isfinite(history.close)]),
     )
+
+
+def _find_coarse_step(closes: Floats) -> float:
+    """Find ten times the step that a venue's prices lie on; NaN where they do not tell it."""
+    shares = {power: float(_lies_on(closes, 10.0**power).mean()) for power in _POWERS}
+    own = max((power for power in _POWERS if shares[power] >= _OWN_STEP_SHARE), default=None)
+    if own is None or own + 1 not in shares or shares[own + 1] > _COARSE_SHARE:
+        return np.nan
+    return float(10.0 ** (own + 1))
+
+
+def _lies_on(prices: Floats, step: float) -> NDArray[np.bool_]:
+    """Say which prices are multiples of a step; NaN is none."""
+    steps = prices / step
+    is_whole: NDArray[np.bool_] = np.abs(steps - np.round(steps)) < _STEP_SLACK
+    return is_whole
 
 
 def find_joints(candles: Candles, *, before: Candles | None = None) -> Floats:
@@ -92,25 +123,37 @@ def find_strangers(
 ) -> NDArray[np.bool_]:
     """Find rows that are another venue's by all signs, shape (n,).
 
-    A stretch of them holds only rows with less than half the usual volume. It starts at a broken
-    joint and ends at one broken the other way, or where the rows end or an hour is missing; where
-    it starts after a missing hour, only a broken joint at its end proves it. Either sign alone is
-    no proof: markets gap, and nights are quiet.
+    A stretch of them holds only rows with less than half the usual volume, or only rows on a
+    coarser price step than usual. It starts at a broken joint and ends at one broken the other way,
+    or where the rows end or an hour is missing; where it starts after a missing hour, only a broken
+    joint at its end proves it. No sign alone is proof: markets gap, nights are quiet, and some
+    prices are round.
     """
-    strange = np.zeros(len(candles), dtype=np.bool_)
     joints = find_joints(candles, before=before)
+    order = np.argsort(candles.open_time, kind="stable").tolist()
     is_quiet = candles.volume < _STRANGE_VOLUME_FRAC * usual.volume_median
+    prices = (candles.open, candles.high, candles.low, candles.close)
+    is_coarse = np.all([_lies_on(price, usual.coarse_step) for price in prices], axis=0)
+    strange = _find_stretches(joints, order, is_quiet, usual.joint)
+    return strange | _find_stretches(joints, order, is_coarse, usual.coarse_joint)
+
+
+def _find_stretches(
+    joints: Floats, order: list[int], is_suspect: NDArray[np.bool_], limit: float
+) -> NDArray[np.bool_]:
+    """Find stretches of suspect rows between joints broken one way and the other, shape (n,)."""
+    strange = np.zeros(len(joints), dtype=np.bool_)
     stretch: list[int] = []
     side = 0.0  # of the joint that opened the stretch; 0 where it is not at hand
-    for row in np.argsort(candles.open_time, kind="stable").tolist():
+    for row in order:
         joint = joints[row]
-        is_broken = bool(abs(joint) > usual.joint)
+        is_broken = bool(abs(joint) > limit)
         is_back = is_broken and np.sign(joint) != side
         if stretch and (is_back or (np.isnan(joint) and side)):
             strange[stretch] = True
         if is_back and stretch:
             stretch, is_broken = [], False
-        if not is_quiet[row]:
+        if not is_suspect[row]:
             stretch = []
         elif np.isnan(joint) or (is_broken and not stretch):
             stretch, side = [row], 0.0 if np.isnan(joint) else float(np.sign(joint))

@@ -1,10 +1,13 @@
 """Back-fill of years of one series, chunk by chunk; what is there already is not asked for.
 
-Each chunk is fetched, audited and published in transactions of its own, so a kill costs one chunk:
-the next try finds by itself what is still missing.
+Each chunk is fetched and written raw by itself, some years of them are audited and published
+together: an audit costs the same for one chunk as for all. A kill costs the chunks under way; the
+next try finds by itself what is published and what is only fetched.
 """
 
 import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -13,16 +16,27 @@ from ringside.adapters.database import make_engine
 from ringside.core.candles import floor_hour
 from ringside.core.windows import Span, cut_span
 from ringside.errors import SettingsError
-from ringside.jobs.ingestion import audit_batches, fetch_window, publish_batches
+from ringside.jobs.ingestion import (
+    audit_batches,
+    fetch_window,
+    make_batch_id,
+    publish_batches,
+)
 from ringside.jobs.windows import CHUNK_HOURS, make_window, require_bounds, require_named_venues
 from ringside.settings import Settings
+
+CHUNKS_TOGETHER = 4
+"""Audited and published together: some nine years. Memory is bounded by it, not by the span."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class BackfillFacts:
-    """What a back-fill did; hours that were there already count as `skipped_hours`."""
+    """What a back-fill did; hours that were there already count as `skipped_hours`.
+
+    `page` is the path of its last audit's page; None where nothing was audited.
+    """
 
     symbol: str
     start: str
@@ -32,6 +46,7 @@ class BackfillFacts:
     revised: int
     quarantined: int
     skipped_hours: int
+    page: str | None
 
 
 def backfill_candles(
@@ -52,7 +67,7 @@ def backfill_candles(
     Raises:
         SettingsError: The symbol is none of the series, a time is naive, or the window is empty
             or ends in the future.
-        SourceUnavailableError: The source did not answer; the chunks before are published.
+        SourceUnavailableError: The source did not answer; the chunks before are kept.
         StoreUnavailableError: PostgreSQL did not answer.
     """
     span = _require_window(settings, symbol, start=start, end=end, as_of=as_of)
@@ -63,57 +78,93 @@ def backfill_candles(
         "back-filling symbol=%s start=%s end=%s chunks=%s as_of=%s",
         symbol, span[0], span[1], len(chunks), as_of,
     )  # fmt: skip
-    tally = _Tally()
-    for number, chunk in enumerate(chunks, start=1):
-        _load_chunk(settings, symbol, chunk, as_of=as_of, tally=tally)
-        _log.info(
-            "chunk %s/%s (%s%%) from %s: %s",
-            number, len(chunks), 100 * number // len(chunks), chunk[0], tally,
-        )  # fmt: skip
-    facts = tally.to_facts(symbol, span)
+    load = _Load(settings, symbol, as_of, len(chunks))
+    for first in range(0, len(chunks), CHUNKS_TOGETHER):
+        load.fetch_chunks(chunks[first : first + CHUNKS_TOGETHER])
+        load.publish_fetched()
+    facts = load.to_facts(span)
     _log.info("back-filled %s", facts)
     return facts
 
 
 @dataclass
-class _Tally:
-    """What a back-fill has done so far."""
+class _Load:
+    """One back-fill under way, and what it has done so far."""
 
+    settings: Settings
+    symbol: str
+    as_of: datetime
+    chunks: int
+    chunks_done: int = 0
+    fetched_ids: list[str] = field(default_factory=list)
     batch_ids: list[str] = field(default_factory=list)
     published: int = 0
     revised: int = 0
     quarantined: int = 0
     skipped_hours: int = 0
+    page: str | None = None
 
-    def __str__(self) -> str:
-        return (
-            f"published={self.published} quarantined={self.quarantined} "
-            f"skipped_hours={self.skipped_hours} so far"
-        )
+    def fetch_chunks(self, chunks: Sequence[Span]) -> None:
+        """Fetch chunks, newest first, and log the progress; one is written as the next arrives."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            for chunk, batch_id in zip(chunks, pool.map(self._fetch_chunk, chunks), strict=True):
+                self.chunks_done += 1
+                if batch_id is None:
+                    self.skipped_hours += _count_hours(chunk)
+                else:
+                    self.fetched_ids.append(batch_id)
+                _log.info(
+                    "chunk %s/%s (%s%%) from %s: %s",
+                    self.chunks_done, self.chunks, 100 * self.chunks_done // self.chunks, chunk[0],
+                    "there already" if batch_id is None else "fetched",
+                )  # fmt: skip
 
-    def to_facts(self, symbol: str, span: Span) -> BackfillFacts:
+    def _fetch_chunk(self, chunk: Span) -> str | None:
+        """Fetch a chunk and give its batch; None when each of its hours is settled."""
+        store = CandleStore(make_engine(self.settings))
+        settled = store.count_settled_hours(self.symbol, chunk, as_of=self.as_of)
+        if settled == _count_hours(chunk):
+            return None
+        window = make_window(self.symbol, *chunk, "back-fill")
+        batch_id = make_batch_id(window, as_of=self.as_of)
+        if store.holds_batch(batch_id):
+            return batch_id
+        return fetch_window(self.settings, window, as_of=self.as_of).batch_id
+
+    def publish_fetched(self) -> None:
+        """Audit what was fetched in one call and publish it in one transaction."""
+        if not self.fetched_ids:
+            return
+        audit = audit_batches(self.settings, self.fetched_ids, as_of=self.as_of)
+        self.page = audit.page or self.page
+        published = publish_batches(self.settings, self.fetched_ids, as_of=self.as_of)
+        for series in published.series:
+            self.published += series.published
+            self.revised += series.revised
+            self.quarantined += series.quarantined
+        self.batch_ids += self.fetched_ids
+        self.fetched_ids = []
+        _log.info(
+            "chunks %s/%s are audited and published: published=%s revised=%s quarantined=%s"
+            " skipped_hours=%s so far",
+            self.chunks_done, self.chunks, self.published, self.revised, self.quarantined,
+            self.skipped_hours,
+        )  # fmt: skip
+
+    def to_facts(self, span: Span) -> BackfillFacts:
         """Close the tally."""
-        counts = {name: value for name, value in vars(self).items() if name != "batch_ids"}
         start, end = (instant.isoformat() for instant in span)
-        return BackfillFacts(symbol, start, end, tuple(self.batch_ids), **counts)
-
-
-def _load_chunk(
-    settings: Settings, symbol: str, chunk: Span, *, as_of: datetime, tally: _Tally
-) -> None:
-    """Fetch, audit and publish one chunk in a transaction of its own, unless it is there."""
-    store = CandleStore(make_engine(settings))
-    if store.count_settled_hours(symbol, chunk, as_of=as_of) == _count_hours(chunk):
-        tally.skipped_hours += _count_hours(chunk)
-        return
-    window = make_window(symbol, *chunk, "back-fill")
-    batch_id = fetch_window(settings, window, as_of=as_of).batch_id
-    audit_batches(settings, [batch_id], as_of=as_of)
-    for series in publish_batches(settings, [batch_id], as_of=as_of).series:
-        tally.published += series.published
-        tally.revised += series.revised
-        tally.quarantined += series.quarantined
-    tally.batch_ids.append(batch_id)
+        return BackfillFacts(
+            symbol=self.symbol,
+            start=start,
+            end=end,
+            batch_ids=tuple(self.batch_ids),
+            published=self.published,
+            revised=self.revised,
+            quarantined=self.quarantined,
+            skipped_hours=self.skipped_hours,
+            page=self.page,
+        )
 
 
 def _require_window(

@@ -21,9 +21,9 @@ from ringside.core.features import (
     find_look_back,
     find_names,
 )
+from ringside.core.forecasting import forecast_quantiles
 from ringside.core.forecasts import NO_SHIFTS, Forecast, Withheld
 from ringside.core.known_values import AUXILIARY, KnownValues, find_ages
-from ringside.core.quantiles import LEVELS, are_sound
 from ringside.core.scores import to_hits
 from ringside.core.titles import Title
 from ringside.errors import ModelRefusedError
@@ -144,7 +144,7 @@ def make_forecasts(
         ModelRefusedError: The quantiles are not finite or cross.
     """
     moved = np.array(NO_SHIFTS) if shifts is None else shifts
-    quantiles = forecast_soundly(contestant, table)
+    quantiles = forecast_quantiles(contestant, table)
     issued = apply_shifts(quantiles, table.sigma, horizon=title.horizon, shifts=moved)
     made = write_down(contestant.name, table, title, version=version, issued=issued, shifts=moved)
     return note_ages(made, auxiliary or {})
@@ -160,18 +160,6 @@ def note_ages(
         replace(row, input_ages={"candles": 0.0} | of_row)
         for row, of_row in zip(forecasts, ages, strict=True)
     ]
-
-
-def forecast_soundly(contestant: Contestant, table: FeatureTable) -> Floats:
-    """Forecast from every row of the table and prove the quantiles, shape (n, 5).
-
-    Raises:
-        ModelRefusedError: The quantiles are not finite or cross.
-    """
-    quantiles = contestant.forecast(table.values, table.sigma)
-    if quantiles.shape != (len(table.sigma), len(LEVELS)) or not are_sound(quantiles):
-        raise ModelRefusedError(f"{contestant.name} gave quantiles that cross or are not finite")
-    return quantiles
 
 
 def write_down(

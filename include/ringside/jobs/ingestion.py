@@ -178,9 +178,14 @@ def publish_batches(
     """
     _log.info("publishing batches=%s as_of=%s", len(batch_ids), as_of)
     store = CandleStore(make_engine(settings))
+    published = store.publish(batch_ids)
+    newest = {
+        symbol: store.read_last_open_time(symbol, as_of=as_of)
+        for symbol in sorted({batch.symbol for batch in published})
+    }
     series = []
-    for batch in store.publish(batch_ids):
-        last = store.read_last_open_time(batch.symbol, as_of=as_of)
+    for batch in published:
+        last = newest[batch.symbol]
         facts = SeriesFacts(
             batch_id=batch.batch_id,
             symbol=batch.symbol,

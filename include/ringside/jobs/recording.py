@@ -16,6 +16,7 @@ from ringside.core.calibration import replay
 from ringside.core.candles import HOUR, Floats, floor_hour, to_datetime, to_datetime64
 from ringside.core.contestants import CONTESTANTS
 from ringside.core.features import FeatureTable
+from ringside.core.forecasting import forecast_quantiles
 from ringside.core.forecasts import REPLAYED_VERSION, Forecast
 from ringside.core.quantiles import LEVELS
 from ringside.core.scores import score_forecasts
@@ -25,7 +26,7 @@ from ringside.core.titles import Title
 from ringside.core.tuning import Choice, choose_params
 from ringside.errors import HistoryTooShortError
 from ringside.jobs.fitting import MIN_TRAIN_ROWS, Inputs
-from ringside.jobs.forecasting import forecast_soundly, note_ages, write_down
+from ringside.jobs.forecasting import note_ages, write_down
 from ringside.jobs.scoring import update_skill
 from ringside.jobs.training import read_inputs
 from ringside.settings import Settings
@@ -158,7 +159,7 @@ def _fit_weeks(stage: Stage, horizon: int, name: str) -> tuple[NDArray[np.intp],
         stage.counts["fits"] += 1
         here = select_rows(stage.table, week.start, week.end)
         rows.append(here)
-        quantiles.append(forecast_soundly(contestant, stage.table.take(here)))
+        quantiles.append(forecast_quantiles(contestant, stage.table.take(here)))
     if not rows:
         return np.empty(0, dtype=np.intp), np.empty((0, len(LEVELS)))
     return np.concatenate(rows), np.concatenate(quantiles)

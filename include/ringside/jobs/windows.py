@@ -13,7 +13,7 @@ from ringside.errors import SettingsError
 from ringside.settings import Settings
 
 HOUR = timedelta(hours=1)
-CHUNK_HOURS = 10_000  # of a gap or a back-fill, in one window: an audit costs the same for any
+CHUNK_HOURS = 20_000  # of a gap or a back-fill, in one window: an audit costs the same for any
 GAP_WINDOWS = 8
 """Gaps of a series asked for in one run; the others have their turn in the runs after it."""
 
@@ -44,7 +44,8 @@ def find_windows(
 
     - A series without candles at `as_of` starts `history_days` before it.
     - Any other asks for what is new, with its last `revision_hours` published hours, so that late
-      corrections are seen; and for each gap anywhere in its history, with an hour on both sides.
+      corrections are seen, and in the first hour of a day with its last `revision_days`; and for
+      each gap anywhere in its history, with an hour on both sides.
       An hour that the source has answered without is asked for ever more rarely. Hours that a
       fallback venue filled count as a gap until the authority has answered for them.
 
@@ -78,7 +79,7 @@ def _find_series_windows(settings: Settings, symbol: str, as_of: datetime) -> li
     if last is None:
         start = end - timedelta(days=settings.history_days)
         return [make_window(symbol, start, end, "first run")]
-    recent = last + HOUR - timedelta(hours=settings.revision_hours)
+    recent = last + HOUR - _find_look_back(settings, end)
     borrowed = VenueStore(make_engine(settings)).find_borrowed_hours(
         symbol, authority=settings.venues_of(symbol)[0], as_of=as_of
     )
@@ -94,6 +95,14 @@ def _find_series_windows(settings: Settings, symbol: str, as_of: datetime) -> li
         reason = f"{lost} missing hours" if lost else "new hours"
         windows.append(make_window(symbol, start, stop, reason))
     return windows
+
+
+def _find_look_back(settings: Settings, end: datetime) -> timedelta:
+    """Say how far back published hours are asked for again, in the run of the hour `end`."""
+    look_back = timedelta(hours=settings.revision_hours)
+    if end.hour == 0:
+        return max(look_back, timedelta(days=settings.revision_days))
+    return look_back
 
 
 def require_named_venues(settings: Settings, symbol: str) -> None:

@@ -20,7 +20,7 @@ ranks AS (
 ),
 passed AS (
     SELECT
-        r.*,
+        r.symbol, r.open_time, r.open, r.high, r.low, r.close, r.volume, r.venue,
         c.symbol IS NULL AS is_new
     FROM raw_candles AS r
     INNER JOIN audits AS a ON a.batch_id = r.batch_id
@@ -43,7 +43,7 @@ written AS (
     INSERT INTO candles AS c (
         symbol, open_time, open, high, low, close, volume, venue, batch_id, published_at
     )
-    SELECT symbol, open_time, open, high, low, close, volume, venue, batch_id, now()
+    SELECT symbol, open_time, open, high, low, close, volume, venue, :batch_id, now()
     FROM passed
     ON CONFLICT (symbol, open_time) DO UPDATE SET
         open = excluded.open,
@@ -59,12 +59,10 @@ written AS (
             excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume,
             excluded.venue
         )
-    RETURNING c.symbol, c.open_time
+    RETURNING 1
 )
+-- Under the lock every row that is new is written; what is written beside them was revised.
 SELECT
-    count(*) FILTER (WHERE p.is_new) AS published,
-    count(*) FILTER (WHERE NOT p.is_new) AS revised
-FROM written AS w
-INNER JOIN passed AS p
-    ON p.symbol = w.symbol
-    AND p.open_time = w.open_time
+    new.published,
+    (SELECT count(*) FROM written) - new.published AS revised
+FROM (SELECT count(*) FILTER (WHERE is_new) AS published FROM passed) AS new

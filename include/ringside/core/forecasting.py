@@ -1,0 +1,41 @@
+"""The one way from features to quantiles: what goes on the record and what serving answers."""
+
+import numpy as np
+
+from ringside.core.candles import Floats
+from ringside.core.contestants import Contestant
+from ringside.core.features import FeatureTable
+from ringside.core.quantiles import LEVELS, are_sound
+from ringside.errors import ModelRefusedError
+
+
+def forecast_quantiles(
+    contestant: Contestant, table: FeatureTable, *, names: tuple[str, ...] | None = None
+) -> Floats:
+    """Forecast the log-return quantiles of every row of a table.
+
+    Args:
+        contestant: A fitted contestant.
+        table: Features, n rows; it may have more columns than the contestant was fitted on.
+        names: Columns the contestant takes, in its order; all of the table's when None.
+
+    Returns:
+        Quantiles at `LEVELS` (log returns), shape (n, 5), finite and ascending in each row.
+
+    Raises:
+        ModelRefusedError: A column is missing, or the quantiles are not finite or cross.
+    """
+    quantiles = contestant.forecast(_pick_columns(table, names), table.sigma)
+    if quantiles.shape != (len(table.sigma), len(LEVELS)) or not are_sound(quantiles):
+        raise ModelRefusedError(f"{contestant.name} gave quantiles that cross or are not finite")
+    return quantiles
+
+
+def _pick_columns(table: FeatureTable, names: tuple[str, ...] | None) -> Floats:
+    if names is None or names == table.names:
+        return table.values
+    missing = sorted(set(names) - set(table.names))
+    if missing:
+        raise ModelRefusedError(f"no such features: {', '.join(missing)}")
+    picked: Floats = table.values[:, np.array([table.names.index(name) for name in names])]
+    return picked

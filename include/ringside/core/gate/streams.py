@@ -1,0 +1,82 @@
+"""What the gate reads: the scored rows of one title, and the streams it compares.
+
+A recipe is a contestant's name. Its fresh stream holds, for each hour, the newest version that
+forecast it: one hypothesis, however often the recipe is trained anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ringside.core.candles import Floats, Times
+from ringside.core.forecasts import REPLAYED_VERSION
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Scored forecasts of one recipe for one title, columns of length n, in any order.
+
+    `as_of` and `target_time` are `datetime64[s]` in UTC; `model_version` is 0 for replayed rows;
+    `is_live` tells rows issued in time from replayed ones (late rows never come here); `sigma` is
+    the hourly volatility known at `as_of`; `quantiles` (n, 5) and `realised` (n,) are log returns.
+    Non-finite numbers are allowed and make the hour unscored.
+    """
+
+    as_of: Times
+    target_time: Times
+    model_version: NDArray[np.int64]
+    is_live: NDArray[np.bool_]
+    sigma: Floats
+    quantiles: Floats
+    realised: Floats
+
+    def __len__(self) -> int:
+        return len(self.as_of)
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Stream":
+        """Keep the named rows, in the order given."""
+        return Stream(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class TitleRecord:
+    """All that a verdict on one title may look at.
+
+    `rows` holds every scored row of each recipe by name, all versions mixed; rows whose target
+    had not closed at `as_of` are left out by the gate. `roster` is every recipe in a fixed order;
+    it settles ties in the order of joining. `held_from` is when the reign began; in the first
+    reign of a title (`is_first_reign`) replayed rows from before it count too.
+    """
+
+    symbol: str
+    horizon: int
+    as_of: datetime
+    champion: str
+    champion_version: int
+    held_from: datetime
+    is_first_reign: bool
+    rows: Mapping[str, Stream]
+    roster: tuple[str, ...]
+    baselines: frozenset[str]
+
+
+def select_fresh(rows: Stream) -> Stream:
+    """Keep for each hour the row of the newest version, live before replayed; sorted by `as_of`."""
+    order = np.lexsort((rows.model_version, rows.is_live, rows.as_of))
+    is_last = np.append(np.diff(rows.as_of[order]) != np.timedelta64(0, "s"), True)
+    return rows.take(order[is_last] if len(rows) else order)
+
+
+def select_version(rows: Stream, version: int) -> Stream:
+    """Keep the rows of one version, and replayed rows for the hours that it did not forecast."""
+    mine = rows.model_version == version
+    return select_fresh(rows.take(mine | (rows.model_version == REPLAYED_VERSION)))
+
+
+def select_span(rows: Stream, start: np.datetime64 | None, known_at: np.datetime64) -> Stream:
+    """Keep rows issued from `start` on whose target had closed at `known_at`."""
+    inside = rows.target_time <= known_at
+    return rows.take(inside if start is None else inside & (rows.as_of >= start))
