@@ -25,7 +25,15 @@ from ringside.core.features import (
     find_look_back,
     find_names,
 )
-from ringside.core.hours import LOOKBACK, WARM_UP, Hours, put_on_grid, season_weights
+from ringside.core.hours import (
+    LOOKBACK,
+    MIN_SHARE,
+    WARM_UP,
+    Hours,
+    ewma_weights,
+    put_on_grid,
+    season_weights,
+)
 from ringside.core.known_values import KnownValues
 from ringside.core.targets import forward_log_return
 
@@ -282,7 +290,7 @@ def test_short_average_of_few_rows_is_that_of_all(candles):
     """More rows are asked for than there are candles: the past is padded, not wrapped."""
     few = candles.take(slice(0, 3))
     hours = put_on_grid(few, rows=3, auxiliary={})
-    mean = hours.weigh(few.close, np.full(5, 0.2))
+    mean = hours.weigh(few.close, np.full(4, 0.25))
     np.testing.assert_allclose(mean, [few.close[0], few.close[:2].mean(), few.close.mean()])
 
 
@@ -298,3 +306,21 @@ def test_target_is_the_log_return_that_follows(horizon):
 def test_horizon_must_lie_ahead():
     with pytest.raises(ValueError, match="at least 1"):
         forward_log_return(np.ones(3), 0)
+
+
+@pytest.mark.parametrize("rows", [1, 40, 60])
+def test_average_over_holes_is_that_of_a_loop(rows):
+    rng = np.random.default_rng(6)
+    made = make_candles(60)
+    candles = made.take(np.sort(rng.choice(np.arange(1, 59), 40, replace=False)))
+    hours = put_on_grid(candles, rows=rows, auxiliary={})
+    weights = ewma_weights(3)
+    expected = []
+    for row in range(len(hours.close) - hours.rows, len(hours.close)):
+        total = share = 0.0
+        for lag, weight in enumerate(weights):
+            if row >= lag and np.isfinite(hours.close[row - lag]):
+                total += weight * hours.close[row - lag]
+                share += weight
+        expected.append(total / share if share >= MIN_SHARE else np.nan)
+    np.testing.assert_allclose(hours.weigh(hours.close, weights), expected, rtol=1e-12)

@@ -66,7 +66,7 @@ def _range(length: int) -> Feature:
 
 def _volume(length: int) -> Feature:
     def compute(hours: Hours) -> Floats:
-        usual = hours.weigh(hours.volume, mean_weights(WEEK))
+        usual = hours.week_volume
         recent = hours.weigh(hours.volume, mean_weights(length))
         return np.log1p(np.divide(recent, usual, out=np.zeros_like(usual), where=usual > 0))
 
@@ -76,7 +76,7 @@ def _volume(length: int) -> Feature:
 def _season(ahead: int) -> Feature:
     def compute(hours: Hours) -> Floats:
         usual = hours.weigh(hours.squared_return, season_weights(ahead))
-        return np.sqrt(usual / hours.weigh(hours.squared_return, mean_weights(MONTH)))
+        return np.sqrt(usual / hours.month_square)
 
     return Feature(f"season_{ahead}h", LOOKBACK, compute)
 
@@ -84,7 +84,7 @@ def _season(ahead: int) -> Feature:
 def _range_season(ahead: int, period: int, name: str) -> Feature:
     def compute(hours: Hours) -> Floats:
         usual = hours.weigh(hours.log_range, season_weights(ahead, period=period))
-        wide: Floats = usual / hours.weigh(hours.log_range, mean_weights(MONTH))
+        wide: Floats = usual / hours.month_range
         return wide
 
     return Feature(f"{name}_{ahead}h", MONTH, compute)

@@ -105,7 +105,7 @@ class Hours:
             Shape (rows,); NaN where the hours present carry less than `MIN_SHARE` of the weight.
         """
         here = np.isfinite(values)
-        share = self._sum_past(here.astype(np.float64), weights)
+        share = 1.0 - self._find_missing_share(here, weights)
         total = self._sum_past(np.where(here, values, 0.0), weights)
         enough = share >= MIN_SHARE
         return np.where(enough, total / np.where(enough, share, 1.0), np.nan)
@@ -117,6 +117,21 @@ class Hours:
         padded = np.concatenate([padding, values[max(0, len(values) - reach) :]])
         return np.correlate(padded, weights[::-1], "valid")
 
+    def _find_missing_share(self, here: NDArray[np.bool_], weights: Floats) -> Floats:
+        """Sum the weight that falls on missing hours and before the first, shape (rows,).
+
+        Holes are few, so that adding them one by one costs less than a second sum over all hours.
+        """
+        first, length = len(here) - self.rows, len(weights)
+        missing = np.zeros(self.rows)
+        before = weights[::-1].cumsum()[::-1][first + 1 : first + 1 + self.rows]
+        missing[: len(before)] = before
+        for hole in np.flatnonzero(~here).tolist():
+            start, stop = max(hole, first), min(hole + length, len(here))
+            if start < stop:
+                missing[start - first : stop - first] += weights[start - hole : stop - hole]
+        return missing
+
     def last(self, values: NDArray[np.generic]) -> Floats:
         """Take the computed rows of a column of shape (n,)."""
         rows: Floats = values[len(values) - self.rows :].astype(np.float64)
@@ -124,7 +139,29 @@ class Hours:
 
     def variance(self, half_life: int) -> Floats:
         """Average squared returns exponentially, shape (rows,)."""
-        return self.weigh(self.squared_return, ewma_weights(half_life))
+        if half_life not in self._variances:
+            found = self.weigh(self.squared_return, ewma_weights(half_life))
+            self._variances[half_life] = found
+        return self._variances[half_life]
+
+    @cached_property
+    def _variances(self) -> dict[int, Floats]:
+        return {}
+
+    @cached_property
+    def month_square(self) -> Floats:
+        """Mean squared return of the last month, shape (rows,)."""
+        return self.weigh(self.squared_return, mean_weights(MONTH))
+
+    @cached_property
+    def month_range(self) -> Floats:
+        """Mean log range of the last month, shape (rows,)."""
+        return self.weigh(self.log_range, mean_weights(MONTH))
+
+    @cached_property
+    def week_volume(self) -> Floats:
+        """Mean volume of the last week, shape (rows,)."""
+        return self.weigh(self.volume, mean_weights(WEEK))
 
     @cached_property
     def sigma(self) -> Floats:
