@@ -26,7 +26,7 @@ from measure_ingestion import database  # noqa: E402
 from builders import make_candles  # noqa: E402 - tests/ is no package
 from mlflow_process import mlflow_server  # noqa: E402
 from model_builders import make_fitted  # noqa: E402
-from ringside.adapters.model_files import load_contestant  # noqa: E402
+from ringside.adapters.model_files import find_folder, load_contestant, write_model  # noqa: E402
 from ringside.adapters.registry import Registry  # noqa: E402
 from ringside.core.calibration import FEEDBACK_ROWS  # noqa: E402
 from ringside.core.features import LOOKBACK, compute_features  # noqa: E402
@@ -108,9 +108,12 @@ def fill_record(url: str) -> None:
             INSERT INTO scores (forecast_id, symbol, horizon, contestant, model_version, is_live,
                 target_time, target_close, realised_return, loss, scaled_loss, abs_error,
                 quantiles_below, is_inside_50, is_inside_90, scored_at)
-            SELECT id, symbol, horizon, contestant, model_version, false, target_time, 100, 0,
-                0.002, 0.4, 0, (id * 7 % 6)::smallint, true, true, now()
-            FROM forecasts
+            SELECT f.id, f.symbol, f.horizon, f.contestant, f.model_version, false, f.target_time,
+                coalesce(c.close::double precision, 100), 0, 0.002, 0.4, 0,
+                (f.id * 7 % 6)::smallint, true, true, now()
+            FROM forecasts AS f
+            LEFT JOIN candles AS c
+                ON c.symbol = f.symbol AND c.open_time = f.target_time - INTERVAL '1 hour'
             """
         )
         connection.commit()
@@ -127,7 +130,8 @@ def enter_models(settings: Settings) -> None:
                     manifest, files = make_fitted(name, symbol=symbol, horizon=horizon)
                     made = registry.register(manifest, files, metrics={})
                     registry.set_alias(made.model_name, find_alias(name), made.version)
-                    registry.download(made.model_name, made.version, settings.models_dir)
+                    folder = find_folder(settings.models_dir, made.model_name, made.version)
+                    write_model(folder, manifest, files)
 
 
 def measure_floor(url: str, settings: Settings) -> float:

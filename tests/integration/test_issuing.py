@@ -14,7 +14,8 @@ from ringside.adapters.database import make_engine
 from ringside.adapters.ledger_store import LedgerStore
 from ringside.adapters.model_files import load_contestant
 from ringside.adapters.registry import Registry
-from ringside.adapters.tables import forecasts, scores
+from ringside.adapters.score_store import ScoreStore
+from ringside.adapters.tables import forecasts, scores, skill_history
 from ringside.core.calibration import apply_shifts, find_shifts
 from ringside.core.candles import to_datetime64
 from ringside.core.features import LOOKBACK, compute_features
@@ -22,7 +23,7 @@ from ringside.core.quantiles import LEVELS
 from ringside.core.scores import to_hits
 from ringside.core.titles import CHALLENGER, CHAMPION, PREVIOUS_CHAMPION, Title
 from ringside.jobs.issuing import issue_forecasts
-from ringside.jobs.scoring import score_matured
+from ringside.jobs.scoring import rebuild_scores, score_matured
 
 pytestmark = pytest.mark.integration
 
@@ -235,6 +236,26 @@ def test_outcomes_shift_the_quantiles_of_the_next_hour(market):
     raw = np.array([rows[0][q] for q in QUANTILES])  # persistence says the same every hour
     moved = apply_shifts(raw[None], np.array([shifted["sigma"]]), horizon=1, shifts=expected)
     assert [shifted[q] for q in QUANTILES] == moved[0].tolist()
+
+
+def test_history_counts_the_hours_that_issuing_has_scored(market):
+    """Issuing scores what has come true, for calibration; the history must not miss it."""
+    symbol, engine = market.series[0], make_engine(market)
+    for hour in (HOUR + timedelta(hours=i) for i in range(4)):
+        issue_forecasts(market, as_of=hour, issued_at=hour)
+        score_matured(market, as_of=hour)
+
+    def read_history():
+        with engine.connect() as connection:
+            query = select(skill_history).order_by(*skill_history.primary_key.columns)
+            return [tuple(row) for row in connection.execute(query)]
+
+    stepwise = read_history()
+    rebuild_scores(market, as_of=HOUR + timedelta(hours=3))
+    assert stepwise == read_history()
+    days = {(HOUR + timedelta(hours=i)).date() for i in range(3)}
+    newest = ScoreStore(engine).read_skill(symbol, 1, start=max(days), end=max(days))
+    assert [one.hours for one in newest] == [3, 3, 3]
 
 
 def plant_outcomes(settings, until, *, hours):

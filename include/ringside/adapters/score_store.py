@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ringside.adapters.database import lock, read_query, transaction
@@ -84,6 +84,14 @@ class ScoreBatch:
             # sums over no shared hour are NULL
             sums: dict[str, Any] = {name: value or 0 for name, value in row._mapping.items()}
             yield DayScores(**sums)
+
+    def read_last_day(self) -> date | None:
+        """Read the newest day that the history of any of the symbols has; None without any."""
+        query = select(func.max(skill_history.c.day)).where(
+            skill_history.c.symbol.in_(self._symbols)
+        )
+        last: date | None = self._connection.execute(query).scalar_one()
+        return last
 
     def write_skill(self, rows: Iterable[Skill]) -> None:
         """Write or replace rows of the history."""

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Engine
 
@@ -11,22 +11,19 @@ from ringside.adapters.database import make_engine
 from ringside.adapters.ledger_store import LedgerStore
 from ringside.adapters.model_files import LoadedModel
 from ringside.adapters.registry_reader import RegistryReader
-from ringside.adapters.score_store import Key, ScoreStore
+from ringside.adapters.score_store import Key
 from ringside.core.candles import floor_hour
 from ringside.core.features import FeatureTable
 from ringside.core.forecasts import Forecast, Kind, Withheld, find_kind
 from ringside.core.manifest import require_fit_before
-from ringside.core.scores import score_forecasts
 from ringside.core.titles import Title
 from ringside.errors import ModelRefusedError
 from ringside.jobs.forecasting import Window, make_forecasts, read_series, read_shifts
+from ringside.jobs.scoring import score_fresh
 from ringside.settings import Settings
 
 BATCH_SERIES = 100
 """Series whose hour is read, forecast and written at once: one transaction, one query a table."""
-
-FRESH = timedelta(days=2)
-"""Targets this young are scored before anything is issued, so that calibration knows them."""
 
 _log = logging.getLogger(__name__)
 
@@ -96,14 +93,6 @@ def issue_forecasts(
     facts = _count(as_of, kind, made=made, added=added, withheld=withheld)
     _log_issue(facts)
     return facts
-
-
-def score_fresh(engine: Engine, symbols: Sequence[str], *, as_of: datetime) -> None:
-    """Score what has come true lately; the job of scoring does the rest, and follows revisions."""
-    with ScoreStore(engine).update(symbols) as batch:
-        matured = batch.read_unscored(as_of=as_of, targets_after=as_of - FRESH, is_complete=True)
-        scored = score_forecasts(matured, scored_at=datetime.now(UTC))
-        batch.write_scores(scored, may_replace=False)
 
 
 def _load_entrants(

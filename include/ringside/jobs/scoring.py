@@ -4,13 +4,18 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import Engine
 
 from ringside.adapters.database import make_engine
 from ringside.adapters.score_store import ScoreBatch, ScoreStore
 from ringside.core.scores import MaturedForecast, score_forecasts
 from ringside.core.skill import SKILL_DAYS, compute_skill_history
 from ringside.settings import Settings
+
+FRESH = timedelta(days=2)
+"""Targets this young are scored before anything is issued, so that calibration knows them."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +43,9 @@ def score_matured(settings: Settings, *, as_of: datetime) -> ScoreFacts:
     with scores.update(settings.series) as batch:
         matured = batch.read_unscored(as_of=as_of)
         batch.write_scores(score_forecasts(matured, scored_at=datetime.now(UTC)))
-        update_skill(batch, matured)
+        # what was scored when forecasts were issued is not among them, and has no days yet
+        fresh = _find_day(as_of - FRESH)
+        update_skill(batch, matured, [fresh, batch.read_last_day() or fresh])
     return _tell(settings.series, matured, as_of)
 
 
@@ -63,14 +70,38 @@ def rebuild_scores(settings: Settings, *, as_of: datetime) -> ScoreFacts:
     return _tell(settings.series, found, as_of)
 
 
-def update_skill(batch: ScoreBatch, scored: Sequence[MaturedForecast]) -> None:
-    """Write the days of the history that these scores have changed, and those after them."""
-    if not scored:
+def score_fresh(engine: Engine, symbols: Sequence[str], *, as_of: datetime) -> None:
+    """Score what has come true lately, so that calibration knows it before anything is issued.
+
+    The rest, revisions and the history of skill, is left to `score_matured`.
+    """
+    with ScoreStore(engine).update(symbols) as batch:
+        matured = batch.read_unscored(as_of=as_of, targets_after=as_of - FRESH, is_complete=True)
+        scored = score_forecasts(matured, scored_at=datetime.now(UTC))
+        batch.write_scores(scored, may_replace=False)
+
+
+def update_skill(
+    batch: ScoreBatch, scored: Sequence[MaturedForecast], starts: Sequence[date] = ()
+) -> None:
+    """Write the days of the history that these scores have changed, and all days after them.
+
+    Args:
+        batch: Where the scores are.
+        scored: What was scored.
+        starts: Days from which the history is to be written in any case.
+    """
+    days = [_find_day(row.forecast.target_time) for row in scored]
+    if not days and not starts:
         return
-    first = min(row.forecast.target_time for row in scored)
-    start = (first - timedelta(hours=1)).astimezone(UTC).date()
-    days = batch.read_days(start - timedelta(days=SKILL_DAYS - 1))
-    batch.write_skill(compute_skill_history(days, start=start))
+    start = min([*days, *starts])
+    found = batch.read_days(start - timedelta(days=SKILL_DAYS - 1))
+    batch.write_skill(compute_skill_history(found, start=start))
+
+
+def _find_day(target_time: datetime) -> date:
+    """Find the UTC day of the candle that closes at an instant."""
+    return (target_time - timedelta(hours=1)).astimezone(UTC).date()
 
 
 def _tell(series: Sequence[str], matured: Sequence[MaturedForecast], as_of: datetime) -> ScoreFacts:
