@@ -9,6 +9,7 @@ from ringside.adapters.title_store import TitleStore
 from ringside.core.contestants import CONTESTANTS
 from ringside.core.gate.streams import TitleRecord
 from ringside.core.titles import BASELINES, Title
+from ringside.core.verdicts import Reign
 from ringside.errors import TitleError
 from ringside.settings import Settings
 
@@ -33,14 +34,7 @@ def read_record(
         StoreUnavailableError: PostgreSQL did not answer.
     """
     engine = make_engine(settings)
-    reigns = TitleStore(engine).read_reigns(title.symbol, title.horizon, as_of=as_of)
-    if not reigns:
-        raise TitleError(
-            f"nobody holds {title.symbol} h{title.horizon} at {as_of.isoformat()}: "
-            "run the DAG train_challenger first; it crowns the first champion",
-            symbol=title.symbol,
-            horizon=title.horizon,
-        )
+    reigns = _read_reigns(TitleStore(engine), title, as_of=as_of)
     holder, is_first = reigns[-1], len(reigns) == 1
     start = LONG_AGO if is_first else holder.held_from
     rows = EvidenceStore(engine).read_rows(title.symbol, title.horizon, start=start, as_of=as_of)
@@ -57,3 +51,15 @@ def read_record(
         baselines=frozenset(BASELINES),
         entrants=entrants,
     )
+
+
+def _read_reigns(store: TitleStore, title: Title, *, as_of: datetime) -> list[Reign]:
+    reigns = store.read_reigns(title.symbol, title.horizon, as_of=as_of)
+    if not reigns:
+        raise TitleError(
+            f"nobody holds {title.symbol} h{title.horizon} at {as_of.isoformat()}: "
+            "run the DAG train_challenger first; it crowns the first champion",
+            symbol=title.symbol,
+            horizon=title.horizon,
+        )
+    return reigns

@@ -7,7 +7,7 @@ from datetime import datetime
 from ringside.adapters.database import make_engine
 from ringside.adapters.docket_files import Docket, DocketFiles, find_code_id
 from ringside.adapters.title_store import TitleStore
-from ringside.core.gate.docket import replay
+from ringside.core.gate.docket import Replayed, replay
 from ringside.core.titles import Title
 from ringside.errors import LedgerError, TitleError
 from ringside.jobs.records import read_record
@@ -47,6 +47,21 @@ def replay_verdict(settings: Settings, verdict_id: int) -> ReplayFacts:
         entrants=bundle["title"]["entrants"],
     )
     found = replay(bundle, record, code_id=find_code_id())
+    _require_same_rows(found, verdict_id)
+    parts = [part for part in found.differences if part != "code_id"]
+    if parts:
+        raise LedgerError(
+            f"verdict {verdict_id} does not match in {', '.join(parts)}, though every row does; "
+            f"it was decided by the code {bundle['code_id']}",
+            verdict_id=verdict_id,
+        )
+    rows = sum(map(len, bundle["rows"].values()))
+    is_same_code = "code_id" not in found.differences
+    _log.info("verdict=%d matches rows=%d same_code=%s", verdict_id, rows, is_same_code)
+    return ReplayFacts(verdict_id, rows, is_same_code)
+
+
+def _require_same_rows(found: Replayed, verdict_id: int) -> None:
     for what, keys in (
         ("changed", found.changed),
         ("missing", found.missing),
@@ -59,14 +74,3 @@ def replay_verdict(settings: Settings, verdict_id: int) -> ReplayFacts:
                 f"{named}",
                 verdict_id=verdict_id,
             )
-    parts = [part for part in found.differences if part != "code_id"]
-    if parts:
-        raise LedgerError(
-            f"verdict {verdict_id} does not match in {', '.join(parts)}, though every row does; "
-            f"it was decided by the code {bundle['code_id']}",
-            verdict_id=verdict_id,
-        )
-    rows = sum(map(len, bundle["rows"].values()))
-    is_same_code = "code_id" not in found.differences
-    _log.info("verdict=%d matches rows=%d same_code=%s", verdict_id, rows, is_same_code)
-    return ReplayFacts(verdict_id, rows, is_same_code)
