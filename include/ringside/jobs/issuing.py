@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
@@ -19,14 +19,12 @@ from ringside.core.manifest import require_fit_before
 from ringside.core.scores import score_forecasts
 from ringside.core.titles import Title
 from ringside.errors import ModelRefusedError
+from ringside.jobs.calibrating import FRESH
 from ringside.jobs.forecasting import Window, make_forecasts, read_series, read_shifts
 from ringside.settings import Settings
 
 BATCH_SERIES = 100
 """Series whose hour is read, forecast and written at once: one transaction, one query a table."""
-
-FRESH = timedelta(days=2)
-"""Targets this young are scored before anything is issued, so that calibration knows them."""
 
 _log = logging.getLogger(__name__)
 
