@@ -9,13 +9,14 @@ import numpy as np
 from builders import make_candles
 from forecast_api.champions import Champions
 from forecast_api.desk import Desk
+from forecast_api.hour_inputs import NO_INPUTS, HourInputs
 from forecast_api.market import MarketWindow
 from forecast_api.worker_board import WorkerBoard
 from ringside.adapters.history_pages import Page
 from ringside.adapters.model_files import find_folder, write_model
 from ringside.core.candles import Candles, keep_closed, to_datetime
 from ringside.core.contestants import CONTESTANTS, Sample
-from ringside.core.features import FEATURE_NAMES, LOOKBACK, compute_features
+from ringside.core.features import LOOKBACK, compute_features
 from ringside.core.manifest import Manifest, compute_checksums, hash_inputs
 from ringside.core.quantiles import LEVELS
 from ringside.core.titles import Title
@@ -24,10 +25,10 @@ from ringside.errors import StoreUnavailableError
 TITLES = tuple(Title("BTC/USDT", horizon) for horizon in (1, 6))
 
 
-def fit_model(title: Title, contestant: str = "persistence", *, seed: int = 0):
+def fit_model(title: Title, contestant: str = "persistence", *, seed: int = 0, auxiliary=None):
     """Fit a contestant on a made-up market; another `seed` gives another model."""
     candles = make_candles(LOOKBACK + 200, symbol=title.symbol, seed=seed)
-    table = compute_features(candles, rows=200)
+    table = compute_features(candles, rows=200, auxiliary=auxiliary)
     rows = np.flatnonzero(table.is_usable[: -title.horizon])
     log_close = np.log(table.close)
     sample = Sample(
@@ -46,7 +47,7 @@ def fit_model(title: Title, contestant: str = "persistence", *, seed: int = 0):
         symbol=title.symbol,
         horizon=title.horizon,
         levels=LEVELS,
-        feature_names=FEATURE_NAMES,
+        feature_names=table.names,
         look_back=LOOKBACK,
         as_of=to_datetime(candles.close_time[-1]),
         train_start=to_datetime(table.open_time[rows[0]]),
@@ -76,13 +77,15 @@ class FakeMarket:
     market_time: datetime
     is_down: bool = False
     is_set: bool = True
+    inputs: HourInputs = NO_INPUTS
 
     def read_window(self, symbol: str, *, real_time: datetime) -> MarketWindow | None:
         self.require_answer()
         if not self.is_set:
             return None
         closed = keep_closed(self.candles, self.market_time)
-        return MarketWindow(self.market_time, "simulated", closed.take(slice(-LOOKBACK, None)))
+        last = closed.take(slice(-LOOKBACK, None))
+        return MarketWindow(self.market_time, "simulated", last, inputs=self.inputs)
 
     def require_answer(self) -> None:
         if self.is_down:

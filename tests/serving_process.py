@@ -73,6 +73,7 @@ def serving(
         "RINGSIDE_STATE_DIR": str(settings.state_dir),
         "RINGSIDE_SERIES": ",".join(settings.series),
         "RINGSIDE_HORIZONS": ",".join(map(str, settings.horizons)),
+        "RINGSIDE_AUXILIARY": ",".join(settings.auxiliary),
         "RINGSIDE_SERVING_BIND": at,
         "RINGSIDE_RELOAD_TOKEN": TOKEN,
     }

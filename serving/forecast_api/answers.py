@@ -1,7 +1,7 @@
 """Forecasts as callers get them: quantiles in prices, from the best model of each title."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -9,11 +9,13 @@ from http import HTTPStatus
 import numpy as np
 
 from forecast_api.champions import Champion, Champions
+from forecast_api.hour_inputs import HourInputs, Shifts
 from forecast_api.lineup import REGISTRY_DOWN, REGISTRY_UNUSABLE
 from forecast_api.market import LABELS, MarketWindow
 from forecast_api.problems import Problem
 from ringside.core.candles import Candles, Floats, to_datetime
 from ringside.core.features import FeatureTable, compute_features
+from ringside.core.known_values import KnownValues
 from ringside.core.quantiles import LEVELS, to_prices
 from ringside.core.titles import Title
 from ringside.errors import ModelRefusedError
@@ -70,7 +72,7 @@ def make_forecast(titles: Sequence[Title], champions: Champions, window: MarketW
         Problem: 503 with the reason, when no title can be forecast.
     """
     candles = window.candles
-    anchor = _require_anchor(candles)
+    anchor = _require_anchor(candles, window.inputs)
     age = window.market_time - anchor.as_of
     current = [title for title in titles if age < find_max_age(title)]
     if not current:
@@ -80,7 +82,7 @@ def make_forecast(titles: Sequence[Title], champions: Champions, window: MarketW
             as_of=anchor.as_of.isoformat(),
             age_s=age.total_seconds(),
         )
-    [given] = forecast_titles(current, champions, [anchor])
+    [given] = forecast_titles(current, champions, [anchor], window.inputs)
     if not given.forecasts:
         raise _unavailable("no-champion", "no model can forecast", unavailable=given.unavailable)
     too_old = [
@@ -105,7 +107,7 @@ def make_forecast(titles: Sequence[Title], champions: Champions, window: MarketW
     return Forecast(anchor.as_of, fixed, ranked, tuple(given.used))
 
 
-def _require_anchor(candles: Candles) -> Anchor:
+def _require_anchor(candles: Candles, inputs: HourInputs) -> Anchor:
     """Find the anchor of a forecast.
 
     Raises:
@@ -113,7 +115,7 @@ def _require_anchor(candles: Candles) -> Anchor:
     """
     if len(candles) == 0:
         raise _unavailable("no-candles", f"no closed candle of {candles.symbol} is published yet")
-    anchor = find_anchor(candles)
+    anchor = find_anchor(candles, inputs.auxiliary)
     if anchor is None:
         as_of = to_datetime(candles.close_time[-1])
         raise _unavailable(
@@ -124,9 +126,9 @@ def _require_anchor(candles: Candles) -> Anchor:
     return anchor
 
 
-def find_anchor(candles: Candles) -> Anchor | None:
+def find_anchor(candles: Candles, auxiliary: Mapping[str, KnownValues]) -> Anchor | None:
     """Compute the features of the last candle; None where too few hours before it have one."""
-    features = compute_features(candles, rows=1)
+    features = compute_features(candles, rows=1, auxiliary=auxiliary)
     if not features.sigma[-1] > 0:
         return None
     as_of = to_datetime(candles.close_time[-1])
@@ -157,7 +159,7 @@ def find_max_age(title: Title) -> timedelta:
 
 
 def forecast_titles(
-    titles: Sequence[Title], champions: Champions, anchors: Sequence[Anchor]
+    titles: Sequence[Title], champions: Champions, anchors: Sequence[Anchor], inputs: HourInputs
 ) -> list[Given]:
     """Forecast each title by the first model of its ladder that can, from all anchors at once.
 
@@ -169,14 +171,15 @@ def forecast_titles(
     for title in titles:
         reason = "no model is loaded"
         for champion in champions.ladders.get(title, ()):
+            shifts = inputs.find_shifts(title.horizon, champion.contestant)
             try:
-                log_returns = champion.forecast(table)
+                log_returns = champion.forecast(table, shifts=shifts)
             except ModelRefusedError as error:
                 log.warning("no forecast by %s v%s: %s", title.model_name, champion.version, error)
                 reason = str(error)
                 continue
             for each, anchor, log_return in zip(given, anchors, log_returns, strict=True):
-                each.forecasts.append(_render_forecast(champion, anchor, log_return))
+                each.forecasts.append(_render_forecast(champion, anchor, log_return, shifts))
                 each.used.append(champion)
             break
         else:
@@ -208,7 +211,9 @@ def rank(warnings: set[str]) -> tuple[str, ...]:
     return tuple(warning for warning in GRAVITY if warning in warnings)
 
 
-def _render_forecast(champion: Champion, anchor: Anchor, log_return: Floats) -> dict[str, object]:
+def _render_forecast(
+    champion: Champion, anchor: Anchor, log_return: Floats, shifts: Shifts
+) -> dict[str, object]:
     target_time = anchor.as_of + timedelta(hours=champion.title.horizon)
     return {
         "horizon": champion.title.horizon,
@@ -218,6 +223,7 @@ def _render_forecast(champion: Champion, anchor: Anchor, log_return: Floats) -> 
         "rung": champion.source,
         "quantiles": name_levels(to_prices(anchor.close, log_return)),
         "log_return": name_levels(log_return),
+        "calibration": name_levels(np.array(shifts)),
     }
 
 

@@ -1,6 +1,7 @@
 """The models in memory: loaded from disk after the fork, and proved before they serve."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -13,7 +14,9 @@ from forecast_api.lineup import BASELINE, Candidate, Lineup, Refusal, Source, te
 from ringside.adapters.model_files import LoadedModel, load_contestant
 from ringside.core.candles import HOUR, Candles, Floats
 from ringside.core.features import LOOKBACK, FeatureTable, compute_features
-from ringside.core.forecasting import forecast_quantiles
+from ringside.core.forecasting import forecast_calibrated
+from ringside.core.forecasts import NO_SHIFTS
+from ringside.core.known_values import KnownValues
 from ringside.core.titles import CHAMPION, PREVIOUS_CHAMPION, Title
 from ringside.errors import ModelRefusedError
 
@@ -37,17 +40,25 @@ class Champion:
         """Name of the contestant."""
         return self.model.manifest.contestant
 
-    def forecast(self, features: FeatureTable) -> Floats:
-        """Forecast log-return quantiles at `LEVELS`, shape (n, 5).
+    def forecast(self, features: FeatureTable, *, shifts: Sequence[float] = NO_SHIFTS) -> Floats:
+        """Forecast log-return quantiles at `LEVELS`, moved by the shifts, shape (n, 5).
 
         Raises:
-            ModelRefusedError: they are not finite numbers in ascending order, or a feature is
-                unknown; a baseline only needs to know sigma.
+            ModelRefusedError: they are not finite numbers in ascending order, or a feature is not
+                given; a baseline only needs to know sigma.
         """
-        if not self.model.contestant.is_baseline and not features.is_usable.all():
+        contestant, horizon = self.model.contestant, self.title.horizon
+        if contestant.is_baseline:
+            return forecast_calibrated(contestant, features, horizon=horizon, shifts=shifts)
+        if not features.is_usable.all():
             raise ModelRefusedError("too many of the hours that it looks at are missing")
         names = self.model.manifest.feature_names
-        return forecast_quantiles(self.model.contestant, features, names=names)
+        missing = sorted(set(names) - set(features.names))
+        if missing:
+            raise ModelRefusedError(f"no auxiliary values are given for {', '.join(missing)}")
+        return forecast_calibrated(
+            contestant, features, horizon=horizon, shifts=shifts, names=names
+        )
 
     def describe(self) -> dict[str, object]:
         """Return what `/v1/model` says of it."""
@@ -101,16 +112,20 @@ class Champions:
         }
 
 
-def load_champions(lineup: Lineup, last_good: LastGood, *, loaded_at: datetime) -> Champions:
+def load_champions(
+    lineup: Lineup, last_good: LastGood, *, loaded_at: datetime, auxiliary: Sequence[str] = ()
+) -> Champions:
     """Load and prove every candidate; each title serves from the best that is sound.
 
+    A model fitted with a series that `auxiliary` does not name is refused.
     The pointer to the last good copies moves to whatever was proved.
     """
     ladders: dict[Title, tuple[Champion, ...]] = {}
     refused = list(lineup.refused)
+    golden = make_golden_features(tuple(auxiliary))
     for candidate in lineup.candidates:
         try:
-            champion = _load(candidate, last_good)
+            champion = _load(candidate, last_good, golden)
         except (ModelRefusedError, OSError) as error:
             title, version = candidate.title, candidate.version
             log.error("refused %s version=%s: %s", title.model_name, version, error)  # noqa: TRY400 - a reason, not a bug
@@ -133,7 +148,7 @@ def _find_proved(ladders: dict[Title, tuple[Champion, ...]]) -> dict[tuple[Title
     return proved
 
 
-def _load(candidate: Candidate, last_good: LastGood) -> Champion:
+def _load(candidate: Candidate, last_good: LastGood, golden: FeatureTable) -> Champion:
     """Load one model and ask it for the golden forecast.
 
     Raises:
@@ -151,12 +166,12 @@ def _load(candidate: Candidate, last_good: LastGood) -> Champion:
     if candidate.sha256 not in (None, digest):
         raise ModelRefusedError("its manifest is not the one that was proved good")
     champion = Champion(title, candidate.version, digest, candidate.source, model)
-    champion.forecast(make_golden_features())
+    champion.forecast(golden)
     return champion
 
 
 @cache
-def make_golden_features() -> FeatureTable:
+def make_golden_features(auxiliary: tuple[str, ...] = ()) -> FeatureTable:
     """Make the rows every model must forecast before it serves: a day of a made-up market.
 
     They come from candles through `compute_features`, so that a model fitted on other columns
@@ -174,4 +189,6 @@ def make_golden_features() -> FeatureTable:
         close=close,
         volume=10 + 5 * np.cos(hours / 11),
     )
-    return compute_features(candles, rows=GOLDEN_ROWS)
+    daily = slice(None, None, 24)
+    values = KnownValues(candles.close_time[daily], 20 + np.sin(hours[daily] / 50))
+    return compute_features(candles, rows=GOLDEN_ROWS, auxiliary=dict.fromkeys(auxiliary, values))

@@ -1,5 +1,6 @@
 """`GET /v1/forecast` and `POST /v1/predict`: from the last closed candle, or from the caller's."""
 
+import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -8,14 +9,17 @@ from flask.typing import ResponseReturnValue
 
 from forecast_api.answers import find_warnings, rank
 from forecast_api.contract import describe
-from forecast_api.desk import find_desk, find_symbol
+from forecast_api.desk import Desk, find_desk, find_symbol
+from forecast_api.market import MarketWindow
 from forecast_api.problems import Problem
 from forecast_api.questions import read_body, read_query
 from forecast_api.schemas import ForecastAnswer, PredictAnswer, PredictBody, SymbolQuery
 from forecast_api.telemetry import count_forecasts
 from forecast_api.windows import forecast_windows
+from ringside.errors import StoreUnavailableError
 
 bp = Blueprint("forecast", __name__)
+log = logging.getLogger(__name__)
 
 SHOWN_CHARACTERS = 40
 
@@ -51,7 +55,8 @@ def predict() -> ResponseReturnValue:
     body = read_body(request, PredictBody)
     symbol = require_symbol(body.symbol, desk.symbols)
     titles = desk.titles_of(symbol)
-    anchors, given = forecast_windows(symbol, body.windows, titles, desk.champions)
+    ours = _read_ours(desk, symbol)
+    anchors, given = forecast_windows(symbol, body.windows, titles, desk.champions, ours)
     windows = [
         {
             "as_of": anchor.as_of.isoformat(),
@@ -74,6 +79,15 @@ def predict() -> ResponseReturnValue:
         "warnings": list(warnings),
         "windows": windows,
     }
+
+
+def _read_ours(desk: Desk, symbol: str) -> MarketWindow | None:
+    """Read our own window, for its inputs; None where nothing was ever known of the market."""
+    try:
+        return desk.market.read_window(symbol, real_time=desk.now())
+    except StoreUnavailableError as error:  # the caller has brought the candles
+        log.warning("no shifts are known: %s", error)
+        return None
 
 
 def require_symbol(given: str, known: Sequence[str]) -> str:

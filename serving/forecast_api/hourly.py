@@ -9,9 +9,10 @@ from http import HTTPStatus
 
 from forecast_api.answers import Forecast, make_forecast
 from forecast_api.champions import Champions
+from forecast_api.hour_inputs import HourInputs
 from forecast_api.market import Market, MarketWindow
 from forecast_api.problems import Problem
-from ringside.core.candles import Candles, floor_hour
+from ringside.core.candles import Candles, floor_hour, to_datetime
 from ringside.core.titles import Title
 
 KEEP_S = 60
@@ -25,11 +26,13 @@ class _Basis:
     candles: Candles
     market_hour: datetime
     origin: str
+    inputs: HourInputs
 
     def is_same(self, other: "_Basis") -> bool:
-        """Compare; candles are the same object for as long as nothing in them changes."""
+        """Compare; candles and inputs are the same objects while nothing in them changes."""
         return (
             self.candles is other.candles
+            and self.inputs is other.inputs
             and self.market_hour == other.market_hour
             and self.origin == other.origin
         )
@@ -49,13 +52,16 @@ class HourlyForecast:
         market_time = window.market_time.replace(microsecond=0)
         told = self._told
         if told is None or told[0] != market_time:
-            told = self._told = (market_time, self._write(market_time, window.origin))
+            told = self._told = (market_time, self._write(market_time, window))
         return told[1]
 
-    def _write(self, market_time: datetime, origin: str) -> bytes:
+    def _write(self, market_time: datetime, window: MarketWindow) -> bytes:
         as_of = self.forecast.as_of
         age_s = (market_time - as_of).total_seconds()
-        inputs = [_describe_input("candles", as_of, market_time, origin)]
+        inputs = [_describe_input("candles", as_of, market_time, window.origin)]
+        for name, known in window.inputs.auxiliary.items():
+            newest = to_datetime(known.known_at[-1]) if len(known.known_at) else None
+            inputs.append(_describe_input(name, newest, market_time, window.origin))
         for champion in self.forecast.used:
             fitted = champion.model.manifest.as_of
             name = f"model of horizon {champion.title.horizon}"
@@ -94,7 +100,7 @@ class HourlyForecasts:
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE, "no-candles", "no candle was ever ingested yet"
             )
-        basis = _Basis(window.candles, floor_hour(window.market_time), window.origin)
+        basis = _Basis(window.candles, floor_hour(window.market_time), window.origin, window.inputs)
         kept = self._kept.get(symbol)
         if kept is not None and kept[0].is_same(basis):
             return kept[1], window
@@ -114,8 +120,10 @@ class HourlyForecasts:
 
 
 def _describe_input(
-    name: str, known_at: datetime, market_time: datetime, origin: str
+    name: str, known_at: datetime | None, market_time: datetime, origin: str
 ) -> dict[str, object]:
+    if known_at is None:
+        return {"name": name, "known_at": None, "age_s": None, "origin": origin}
     age_s = (market_time - known_at).total_seconds()
     return {"name": name, "known_at": known_at.isoformat(), "age_s": age_s, "origin": origin}
 

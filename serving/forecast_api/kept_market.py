@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from forecast_api.hour_inputs import HourInputs, from_json, to_json
 from forecast_api.market import Market, MarketWindow, Origin
 from ringside.adapters.whole_files import write_whole
 from ringside.core.candles import Candles, floor_hour, to_datetime
@@ -36,8 +37,8 @@ class _Entry:
 class KeptMarket:
     """Keeps the contract of `Market`; one thread reads for all that ask meanwhile.
 
-    The candles object stays the same as long as its content does, so that whoever computes
-    something from it can tell by identity whether to compute again.
+    The candles and the inputs stay the same objects as long as their content does, so that whoever
+    computes something from them can tell by identity whether to compute again.
     """
 
     def __init__(self, market: Market, folder: Path) -> None:
@@ -74,9 +75,12 @@ class KeptMarket:
     def _take(self, symbol: str, window: MarketWindow, real_time: datetime) -> _Entry:
         """Keep what was read, and on disk if it is new."""
         known = self._entries.get(symbol)
-        if known is not None and _are_same(known.window.candles, window.candles):
-            window = replace(window, candles=known.window.candles)
-        elif len(window.candles):
+        if known is not None:
+            window = _reuse(known.window, window)
+        is_new = known is None or (
+            window.candles is not known.window.candles or window.inputs is not known.window.inputs
+        )
+        if is_new and len(window.candles):
             self._write(symbol, window, window.market_time - real_time)
         is_complete = len(window.candles) > 0 and to_datetime(
             window.candles.close_time[-1]
@@ -115,6 +119,7 @@ class KeptMarket:
                 "source": window.source,
                 "offset_s": offset.total_seconds(),
                 "candles": columns,
+                "inputs": to_json(window.inputs),
             }
         )
         try:
@@ -137,6 +142,7 @@ class KeptMarket:
                 source=kept["source"],
                 candles=Candles(symbol, **columns),
                 origin="disk",
+                inputs=from_json(kept["inputs"]) if "inputs" in kept else HourInputs(),
             )
             return window, timedelta(seconds=kept["offset_s"])
         except FileNotFoundError:
@@ -149,7 +155,16 @@ class KeptMarket:
 def _tell(entry: _Entry, real_time: datetime) -> MarketWindow:
     """Tell the kept window at another instant; its candles were closed and stay so."""
     window = entry.window
-    return MarketWindow(real_time + entry.offset, window.source, window.candles, window.origin)
+    return MarketWindow(
+        real_time + entry.offset, window.source, window.candles, window.origin, window.inputs
+    )
+
+
+def _reuse(known: MarketWindow, window: MarketWindow) -> MarketWindow:
+    """Put what is known already in the place of what is the same."""
+    candles = known.candles if _are_same(known.candles, window.candles) else window.candles
+    inputs = known.inputs if known.inputs.is_same(window.inputs) else window.inputs
+    return replace(window, candles=candles, inputs=inputs)
 
 
 def _are_same(one: Candles, other: Candles) -> bool:

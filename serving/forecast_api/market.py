@@ -9,10 +9,11 @@ from typing import Literal, Protocol, TypeVar
 
 from sqlalchemy import Engine, text
 
+from forecast_api.hour_inputs import NO_INPUTS, HourInputs, StoredInputs
 from ringside.adapters.candle_store import CandleStore
 from ringside.adapters.database import transaction
 from ringside.adapters.market_clock import ClockSetting, MarketClock
-from ringside.core.candles import Candles
+from ringside.core.candles import Candles, to_datetime
 from ringside.errors import StoreUnavailableError
 
 Answer = TypeVar("Answer")
@@ -31,6 +32,8 @@ LABELS = {
 class MarketWindow:
     """Market time, the kind of source, and a symbol's last candles closed by then.
 
+    `inputs` are those of the hour at which the last of the candles closed.
+
     `origin` says where the candles come from: PostgreSQL, or, while it does not answer, this
     worker's memory or the copy on disk.
     """
@@ -39,6 +42,7 @@ class MarketWindow:
     source: str
     candles: Candles
     origin: Origin = "database"
+    inputs: HourInputs = NO_INPUTS
 
 
 class Market(Protocol):
@@ -84,12 +88,15 @@ class TimedReads:
 class StoredMarket:
     """The market as PostgreSQL holds it; keeps the contract of `Market`."""
 
-    def __init__(self, engine: Engine, reads: TimedReads, *, look_back: int) -> None:
+    def __init__(
+        self, engine: Engine, reads: TimedReads, inputs: StoredInputs, *, look_back: int
+    ) -> None:
         self._engine = engine
         self._store = CandleStore(engine)
         self._clock = MarketClock(engine)
         self._setting: ClockSetting | None = None  # read until it is set; it never changes then
         self._reads = reads
+        self._inputs = inputs
         self._look_back = look_back
 
     def read_window(self, symbol: str, *, real_time: datetime) -> MarketWindow | None:
@@ -122,7 +129,10 @@ class StoredMarket:
             return None
         market_time = real_time + timedelta(hours=setting.offset_hours)
         candles = self._store.read_candles(symbol, as_of=market_time, count=self._look_back)
-        return MarketWindow(market_time, setting.source, candles)
+        if len(candles) == 0:
+            return MarketWindow(market_time, setting.source, candles)
+        inputs = self._inputs.read(symbol, as_of=to_datetime(candles.close_time[-1]))
+        return MarketWindow(market_time, setting.source, candles, inputs=inputs)
 
     def _ask(self) -> None:
         with transaction(self._engine) as connection:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from forecast_api.catalogue import RegistryCatalogue
 from forecast_api.champions import Champions, load_champions
 from forecast_api.desk import Desk
+from forecast_api.hour_inputs import StoredInputs
 from forecast_api.kept_market import KeptMarket
 from forecast_api.last_good import LastGood
 from forecast_api.lineup import Lineup, choose_lineup, fall_back
@@ -79,7 +80,12 @@ class ServingProcess:
         """In a worker, after the fork: load and prove the models, warm up, put up the note."""
         loaded_at = datetime.now(UTC)
         try:
-            champions = load_champions(self._lineup, self._last_good, loaded_at=loaded_at)
+            champions = load_champions(
+                self._lineup,
+                self._last_good,
+                loaded_at=loaded_at,
+                auxiliary=self._settings.auxiliary,
+            )
         except Exception:  # a worker that cannot boot would halt the master
             log.exception("no model could be loaded")
             champions = Champions(self._lineup.generation, loaded_at, {}, self._lineup.refused)
@@ -123,7 +129,8 @@ class ServingProcess:
         settings = self._settings
         engine = make_engine(settings, pool_size=self._threads)
         reads = TimedReads(threads=self._threads)
-        market = StoredMarket(engine, reads, look_back=champions.look_back)
+        inputs = StoredInputs(engine, horizons=settings.horizons, auxiliary=settings.auxiliary)
+        market = StoredMarket(engine, reads, inputs, look_back=champions.look_back)
         token = settings.reload_token
         return Desk(
             titles=self._titles,

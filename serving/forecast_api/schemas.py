@@ -178,6 +178,10 @@ class TitleForecast(Told):
     rung: Rung = Field(description="`registry` is the champion; the others are worse.")
     quantiles: Quantiles = Field(description="Prices in the quote currency.")
     log_return: Quantiles = Field(description="Log returns from `anchor_close`.")
+    calibration: Quantiles = Field(
+        description="How far past outcomes have moved each quantile of `log_return`, in units of"
+        " sigma * sqrt(horizon); the same as on the record."
+    )
 
 
 class Unavailable(Told):
@@ -188,11 +192,11 @@ class Unavailable(Told):
 
 
 class Input(Told):
-    """One input and its age."""
+    """One input and its age, both null for an auxiliary series of which nothing is known."""
 
     name: str
-    known_at: AwareDatetime
-    age_s: float
+    known_at: AwareDatetime | None
+    age_s: float | None
     origin: str
 
 

@@ -1,12 +1,15 @@
 """A window of candles as a caller sends it: checked, then forecast from like our own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 
 import numpy as np
 
 from forecast_api.answers import Anchor, Given, find_anchor, forecast_titles
 from forecast_api.champions import Champions
+from forecast_api.hour_inputs import NO_INPUTS, HourInputs
+from forecast_api.market import MarketWindow
 from forecast_api.questions import bad_field
 from forecast_api.schemas import CandleColumns
 from ringside.core.candles import HOUR, Candles
@@ -15,20 +18,39 @@ from ringside.core.titles import Title
 
 
 def forecast_windows(
-    symbol: str, windows: Sequence[CandleColumns], titles: Sequence[Title], champions: Champions
+    symbol: str,
+    windows: Sequence[CandleColumns],
+    titles: Sequence[Title],
+    champions: Champions,
+    ours: MarketWindow | None,
 ) -> tuple[list[Anchor], list[Given]]:
     """Forecast every title from the last candle of each of a caller's windows.
+
+    They are calibrated by the shifts of our own hour, those last known. A caller sends no auxiliary
+    values: ours are taken where all windows end with our own hour, else there are none, and a model
+    that looks at them is passed over.
 
     Raises:
         Problem: 422 that names the field; the candles are no candles, or too few.
     """
-    anchors = [_find_anchor(number, symbol, each) for number, each in enumerate(windows)]
-    return anchors, forecast_titles(titles, champions, anchors)
+    sent = [_to_candles(_name(number), symbol, each) for number, each in enumerate(windows)]
+    inputs = NO_INPUTS if ours is None else ours.inputs
+    if ours is not None and not all(_ends_with(each, ours.candles) for each in sent):
+        inputs = replace(inputs, auxiliary={})
+    anchors = [_find_anchor(_name(number), each, inputs) for number, each in enumerate(sent)]
+    return anchors, forecast_titles(titles, champions, anchors, inputs)
 
 
-def _find_anchor(number: int, symbol: str, columns: CandleColumns) -> Anchor:
-    field = f"windows.{number}"
-    anchor = find_anchor(_to_candles(field, symbol, columns))
+def _name(number: int) -> str:
+    return f"windows.{number}"
+
+
+def _ends_with(sent: Candles, ours: Candles) -> bool:
+    return len(ours) > 0 and bool(sent.open_time[-1] == ours.open_time[-1])
+
+
+def _find_anchor(field: str, candles: Candles, inputs: HourInputs) -> Anchor:
+    anchor = find_anchor(candles, inputs.auxiliary)
     if anchor is None or not anchor.features.is_usable[-1]:
         raise _refuse(field, "too few hours before its last candle have one, or no price has moved")
     return anchor

@@ -8,7 +8,7 @@ import pytest
 from builders import make_candles
 from ringside.core.contestants import Persistence
 from ringside.core.features import LOOKBACK, compute_features
-from ringside.core.forecasting import forecast_quantiles
+from ringside.core.forecasting import forecast_calibrated, forecast_quantiles
 from ringside.errors import ModelRefusedError
 
 TABLE = compute_features(make_candles(LOOKBACK, seed=1), rows=3)
@@ -59,3 +59,15 @@ def test_model_of_unknown_columns_is_refused():
 def test_nonsense_is_refused(quantiles):
     with pytest.raises(ModelRefusedError, match="cross or are not finite"):
         forecast_quantiles(Seeing(quantiles), replace(TABLE))
+
+
+def test_shifts_move_what_is_issued_by_sigma_and_the_root_of_the_horizon():
+    shifts = [-0.5, 0.0, 0.0, 0.0, 2.0]
+    names = (TABLE.names[3],)
+    model = Seeing()
+    issued = forecast_calibrated(model, TABLE, horizon=4, shifts=shifts, names=names)
+    assert model.seen.shape == (3, 1)
+    expected = np.arange(5.0) + 2 * TABLE.sigma[:, None] * np.array(shifts)
+    assert issued.tolist() == expected.tolist()
+    still = forecast_calibrated(model, TABLE, horizon=4, shifts=[0.0] * 5)
+    assert still.tolist() == forecast_quantiles(model, TABLE).tolist()

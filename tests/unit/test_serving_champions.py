@@ -15,6 +15,7 @@ from forecast_api.lineup import choose_lineup
 from forecast_api.worker_board import WorkerBoard
 from ringside.adapters.model_files import find_folder, load_contestant
 from ringside.core.contestants import CONTESTANTS
+from ringside.core.known_values import KnownValues
 from ringside.core.titles import Title
 from ringside.errors import ModelRefusedError, RegistryUnavailableError
 from serving_builders import TITLES, make_copy
@@ -209,3 +210,15 @@ def test_baseline_is_never_remembered_as_a_champion(tmp_path, serve):
     champions = serve(FakeRegistry({}, others={"persistence-ewma": 1}), TITLES[:1])
     assert [c.source for c in champions.ladders[TITLES[0]]] == ["baseline"]
     assert set(LastGood(tmp_path).find_all(TITLES[0])) == {"baseline"}
+
+
+def test_model_fitted_with_a_series_that_is_not_configured_is_refused(serve, tmp_path):
+    days = np.datetime64("2024-01-01", "s") + np.arange(900) * np.timedelta64(1, "D")
+    vix = {"vix": KnownValues(days, 15 + np.arange(900) / 100)}
+    make_copy(tmp_path, TITLES[0], 3, "linear", auxiliary=vix)
+    make_copy(tmp_path, TITLES[0], 1, "persistence_ewma", auxiliary=vix)
+    registry = FakeRegistry({TITLES[0]: 3}, others={"persistence-ewma": 1})
+    champions = serve(registry, TITLES[:1])
+    assert _served(champions) == {1: (1, "baseline")}
+    [refusal] = champions.refused
+    assert refusal.reason.startswith("no auxiliary values are given for vix_age_h, vix_change_")

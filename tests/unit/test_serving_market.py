@@ -3,12 +3,15 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from builders import make_candles
+from forecast_api.hour_inputs import HourInputs
 from forecast_api.kept_market import AWAITING_S, COMPLETE_S, DOWN_S, KeptMarket
 from ringside.core.candles import floor_hour
 from ringside.core.features import LOOKBACK
+from ringside.core.known_values import KnownValues
 from ringside.errors import StoreUnavailableError
 from serving_builders import FakeMarket, find_end
 
@@ -121,3 +124,31 @@ def test_disk_that_refuses_is_logged_and_serving_goes_on(market, tmp_path, caplo
     (tmp_path / "file").write_text("")
     assert read(KeptMarket(market, tmp_path / "file"), 0) is not None
     assert "cannot be kept" in caplog.text
+
+
+def make_inputs(shift=0.1):
+    values = KnownValues(CANDLES.close_time[:3], np.array([15.1, np.nan, 16.3]))
+    return HourInputs({(6, "xgboost"): (shift, 0.0, 0.0, 0.0, -1 / 3)}, {"vix": values})
+
+
+def test_inputs_of_the_hour_stay_the_same_object_until_they_change(kept, market):
+    market.inputs = make_inputs()
+    first = read(kept, 0)
+    market.inputs = make_inputs()
+    assert read(kept, COMPLETE_S).inputs is first.inputs
+    market.inputs = make_inputs(0.2)
+    last = read(kept, 2 * COMPLETE_S)
+    assert last.candles is first.candles
+    assert last.inputs.find_shifts(6, "xgboost")[0] == 0.2
+
+
+def test_inputs_are_told_while_the_database_is_down_and_after_a_cold_start(kept, market, tmp_path):
+    read(kept, 0)
+    market.inputs = make_inputs()
+    read(kept, COMPLETE_S)  # the candles are the same, and the copy is written anew all the same
+    market.is_down = True
+    assert read(kept, 2 * COMPLETE_S).inputs is market.inputs
+    told = read(KeptMarket(market, tmp_path), 7200).inputs
+    assert told.is_same(make_inputs())
+    assert not told.is_same(make_inputs(0.2))
+    assert told.find_shifts(1, "xgboost") == (0.0,) * 5

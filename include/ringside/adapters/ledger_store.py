@@ -90,6 +90,33 @@ class LedgerStore:
         with transaction(self._engine) as connection:
             return set(connection.execute(query).scalars())
 
+    def read_shifts(
+        self, symbol: str, *, as_of: datetime
+    ) -> dict[tuple[int, str], tuple[float, ...]]:
+        """Read the shifts with which a symbol's forecasts of the hour `as_of` were issued.
+
+        Returns:
+            Shifts, five of them, by horizon and contestant, those of its newest version; what was
+            refitted for the record only is left out.
+        """
+        query = (
+            select(forecasts.c.horizon, forecasts.c.contestant, forecasts.c.shifts)
+            .where(
+                forecasts.c.symbol == symbol,
+                forecasts.c.as_of == as_of,
+                # the same rows, found by the index over targets
+                forecasts.c.target_time > as_of,
+                forecasts.c.model_version > REPLAYED_VERSION,
+            )
+            .order_by(forecasts.c.model_version, forecasts.c.id)
+        )
+        with transaction(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return {
+            (row.horizon, row.contestant): NO_SHIFTS if row.shifts is None else tuple(row.shifts)
+            for row in rows
+        }
+
     def read_first_issued(self, symbol: str) -> datetime | None:
         """Read the `as_of` of the first forecast that was not replayed, or None."""
         query = select(func.min(forecasts.c.as_of)).where(

@@ -147,6 +147,23 @@ class ScoreStore:
             for row in found
         }
 
+    def read_fresh(
+        self, symbols: Sequence[str], *, as_of: datetime, targets_after: datetime
+    ) -> list[MaturedForecast]:
+        """Read forecasts that came true after `targets_after` and have no score at all yet.
+
+        It takes no lock and so waits for no writer.
+        """
+        with transaction(self._engine) as connection:
+            matured = ScoreBatch(connection, symbols).read_unscored(
+                as_of=as_of, targets_after=targets_after, is_complete=True
+            )
+            ids = [row.id for row in matured]
+            known = select(scores.c.forecast_id).where(scores.c.forecast_id.in_(ids))
+            # one of a candle that was revised has the score of the old close, and it counts
+            scored = set(connection.execute(known).scalars()) if ids else set()
+        return [row for row in matured if row.id not in scored]
+
     def read_skill(self, symbol: str, horizon: int, *, start: date, end: date) -> list[Skill]:
         """Read the history of one title from `start` to `end`, sorted by contestant and day."""
         query = (

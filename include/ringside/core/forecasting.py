@@ -1,7 +1,10 @@
 """The one way from features to quantiles: what goes on the record and what serving answers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from ringside.core.calibration import apply_shifts
 from ringside.core.candles import Floats
 from ringside.core.contestants import Contestant
 from ringside.core.features import FeatureTable
@@ -29,6 +32,34 @@ def forecast_quantiles(
     if quantiles.shape != (len(table.sigma), len(LEVELS)) or not are_sound(quantiles):
         raise ModelRefusedError(f"{contestant.name} gave quantiles that cross or are not finite")
     return quantiles
+
+
+def forecast_calibrated(
+    contestant: Contestant,
+    table: FeatureTable,
+    *,
+    horizon: int,
+    shifts: Sequence[float] | Floats,
+    names: tuple[str, ...] | None = None,
+) -> Floats:
+    """Forecast the quantiles that are issued: those of `forecast_quantiles`, moved by the shifts.
+
+    Args:
+        contestant: A fitted contestant.
+        table: Features, n rows; it may have more columns than the contestant was fitted on.
+        horizon: Candles ahead.
+        shifts: How far calibration moves each quantile, in units of sigma * sqrt(horizon), shape
+            (5,).
+        names: Columns the contestant takes, in its order; all of the table's when None.
+
+    Returns:
+        Quantiles at `LEVELS` (log returns), shape (n, 5), finite and ascending in each row.
+
+    Raises:
+        ModelRefusedError: A column is missing, or the quantiles are not finite or cross.
+    """
+    quantiles = forecast_quantiles(contestant, table, names=names)
+    return apply_shifts(quantiles, table.sigma, horizon=horizon, shifts=np.asarray(shifts))
 
 
 def _pick_columns(table: FeatureTable, names: tuple[str, ...] | None) -> Floats:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from ringside.adapters.candle_windows import read_windows
 from ringside.adapters.observation_store import ObservationStore
 from ringside.adapters.score_store import Key, ScoreStore
-from ringside.core.calibration import FEEDBACK_ROWS, apply_shifts, find_shifts
+from ringside.core.calibration import FEEDBACK_ROWS, find_shifts
 from ringside.core.candles import HOUR, Candles, Floats, to_datetime, to_datetime64
 from ringside.core.contestants import Contestant
 from ringside.core.features import (
@@ -21,7 +21,7 @@ from ringside.core.features import (
     find_look_back,
     find_names,
 )
-from ringside.core.forecasting import forecast_quantiles
+from ringside.core.forecasting import forecast_calibrated
 from ringside.core.forecasts import NO_SHIFTS, Forecast, Withheld
 from ringside.core.known_values import AUXILIARY, KnownValues, find_ages
 from ringside.core.scores import to_hits
@@ -144,8 +144,7 @@ def make_forecasts(
         ModelRefusedError: The quantiles are not finite or cross.
     """
     moved = np.array(NO_SHIFTS) if shifts is None else shifts
-    quantiles = forecast_quantiles(contestant, table)
-    issued = apply_shifts(quantiles, table.sigma, horizon=title.horizon, shifts=moved)
+    issued = forecast_calibrated(contestant, table, horizon=title.horizon, shifts=moved)
     made = write_down(contestant.name, table, title, version=version, issued=issued, shifts=moved)
     return note_ages(made, auxiliary or {})
 

@@ -12,10 +12,8 @@ from ringside.adapters.database import make_engine
 from ringside.adapters.score_store import ScoreBatch, ScoreStore
 from ringside.core.scores import MaturedForecast, score_forecasts
 from ringside.core.skill import SKILL_DAYS, compute_skill_history
+from ringside.jobs.calibrating import FRESH
 from ringside.settings import Settings
-
-FRESH = timedelta(days=2)
-"""Targets this young are scored before anything is issued, so that calibration knows them."""
 
 _log = logging.getLogger(__name__)
 
