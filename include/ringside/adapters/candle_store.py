@@ -137,7 +137,7 @@ class CandleStore:
             lock(connection, "publish", [*symbols.values(), *empty.values()])
             done = [publish_batch(connection, batch, symbols[batch]) for batch in sorted(symbols)]
             for batch in sorted(empty):
-                settle_outages(connection, batch)
+                settle_outages(connection, batch, passed=0)
             return done
 
     def read_failures(self, batch_ids: Sequence[str]) -> dict[str, tuple[str, list[Finding]]]:

@@ -263,7 +263,10 @@ def _to_ms(instant: datetime) -> int:
 
 def _to_candles(symbol: str, rows: list[list[Any]]) -> Candles:
     """Turn ccxt's rows of open time in ms, prices and volume into columns; None becomes NaN."""
-    once = sorted(dict.fromkeys(tuple(row[:6]) for row in rows), key=lambda row: row[0])
-    opens_ms = np.array([row[0] for row in once], dtype=np.int64)
-    values = np.array([row[1:6] for row in once], dtype=np.float64).reshape(-1, 5)
+    opens_ms = np.array([row[0] for row in rows], dtype=np.int64)
+    if not np.all(np.diff(opens_ms) > 0):
+        once = dict.fromkeys(tuple(row[:6]) for row in rows)
+        rows = [list(row) for row in sorted(once, key=lambda row: row[0])]
+        opens_ms = np.array([row[0] for row in rows], dtype=np.int64)
+    values = np.array([row[1:6] for row in rows], dtype=np.float64).reshape(-1, 5)
     return Candles(symbol, (opens_ms // 1000).astype("datetime64[s]"), *values.T)

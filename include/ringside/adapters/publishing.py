@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, func, select
+from sqlalchemy import Connection, Integer, and_, cast, delete, extract, func, select
 
 from ringside.adapters.database import read_query
 from ringside.adapters.tables import (
@@ -36,24 +36,35 @@ def publish_batch(connection: Connection, batch_id: str, symbol: str) -> Publish
     connection.execute(delete(quarantined_candles).where(old))
     quarantined = connection.execute(read_query("quarantine_batch"), key).rowcount
     counts = connection.execute(read_query("publish_batch"), key).one()
-    settle_outages(connection, batch_id)
     is_of_batch = raw_candles.c.batch_id == batch_id
     rows = connection.execute(select(func.count()).where(is_of_batch)).scalar_one()
+    settle_outages(connection, batch_id, passed=rows - quarantined)
     unchanged = rows - quarantined - counts.published - counts.revised
     return PublishedBatch(
         batch_id, symbol, counts.published, counts.revised, unchanged, quarantined
     )
 
 
-def settle_outages(connection: Connection, batch_id: str) -> None:
-    """Record the hours that the answer lacks, and strike those that have a candle now."""
-    connection.execute(read_query("record_outage_hours"), {"batch_id": batch_id})
+def settle_outages(connection: Connection, batch_id: str, *, passed: int) -> None:
+    """Record the hours that the answer lacks, and strike those that have a candle now.
+
+    `passed` counts the rows that the audit let through; each has an hour of its own.
+    """
+    if passed < _count_hours_asked(connection, batch_id):
+        connection.execute(read_query("record_outage_hours"), {"batch_id": batch_id})
     healed = and_(
         candles.c.batch_id == batch_id,
         candles.c.symbol == outage_hours.c.symbol,
         candles.c.open_time == outage_hours.c.open_time,
     )
     connection.execute(delete(outage_hours).where(select(candles).where(healed).exists()))
+
+
+def _count_hours_asked(connection: Connection, batch_id: str) -> int:
+    """Count the hours that a batch was asked for; 0 where it is not known."""
+    span = extract("epoch", fetches.c.end_time - fetches.c.start_time) / 3600
+    query = select(cast(span, Integer)).where(fetches.c.batch_id == batch_id)
+    return connection.execute(query).scalar_one_or_none() or 0
 
 
 def require_audited(connection: Connection, batch_ids: Sequence[str]) -> dict[str, str]:
