@@ -24,7 +24,7 @@ from ringside.core.audits import BatchAudit
 from ringside.core.candles import HOUR, floor_hour, to_datetime, to_datetime64
 from ringside.core.features import find_look_back
 from ringside.core.scores import score_forecasts
-from ringside.core.titles import CHAMPION, Title
+from ringside.core.titles import CHAMPION, Title, find_alias
 from ringside.jobs.calibrating import foresee_shifts
 from ringside.jobs.forecasting import make_forecasts, read_series, read_shifts
 from ringside.jobs.issuing import issue_forecasts
@@ -57,7 +57,10 @@ def trained(full_settings):
     keep[-1] = True
     publish_candles(make_engine(settings), candles.take(keep))
     publish_vix(settings)
-    train(settings, settings.series[0], as_of=AS_OF)
+    made = train(settings, settings.series[0], as_of=AS_OF).versions
+    with Registry(settings.mlflow_url) as registry:
+        for one in made:  # as if each had passed its examination
+            registry.set_alias(one.model_name, find_alias(one.contestant), one.version)
     return settings
 
 
@@ -72,9 +75,8 @@ def publish_vix(settings):
 
 def read_model(settings, contestant, horizon):
     name = Title(settings.series[0], horizon).model_name
-    aliases = {"xgboost": "challenger", "linear": "linear", "persistence_ewma": "persistence-ewma"}
     with Registry(settings.mlflow_url) as registry:
-        version = registry.find_aliases(name)[aliases[contestant]]
+        version = registry.find_aliases(name)[find_alias(contestant)]
         return load_contestant(registry.download(name, version, settings.models_dir)), version
 
 
@@ -190,7 +192,7 @@ def test_answer_over_http_is_the_row_of_the_record_to_the_last_bit(trained, tmp_
     with Registry(trained.mlflow_url) as registry:
         for horizon in trained.horizons:
             name = Title(trained.series[0], horizon).model_name
-            registry.set_alias(name, CHAMPION, registry.find_aliases(name)["challenger"])
+            registry.set_alias(name, CHAMPION, registry.find_aliases(name)["xgboost"])
     set_clock(trained)
     path = f"/v1/forecast?symbol={trained.series[0]}"
     with serving(trained, tmp_path / "log", "/readyz") as service:
