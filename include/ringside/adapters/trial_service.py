@@ -145,6 +145,7 @@ def _make_environment(settings: Settings, folder: Path, code: Path, port: int) -
         "RINGSIDE_STATE_DIR": str(folder / "state"),
         "RINGSIDE_SERIES": ",".join(settings.series),
         "RINGSIDE_HORIZONS": ",".join(map(str, settings.horizons)),
+        "RINGSIDE_AUXILIARY": ",".join(settings.auxiliary),
         "RINGSIDE_SERVING_BIND": f"127.0.0.1:{port}",
         "RINGSIDE_SERVING_WORKERS": "1",
     }
