@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,15 +41,21 @@ class TrialService:
         self._process = process
         self._log = log
 
-    def ask(self, path: str) -> TrialAnswer:
-        """Ask for a JSON document on a new connection.
+    def ask(self, path: str, body: Mapping[str, object] | None = None) -> TrialAnswer:
+        """Ask for a JSON document on a new connection; with a `body`, by POST.
 
         Raises:
             ModelRefusedError: no answer in time, or none at all: the process is dead or hangs.
         """
         began = time.monotonic()
         try:
-            answer = httpx.get(self._url + path, timeout=ANSWER_WITHIN_S, trust_env=False)
+            answer = httpx.request(
+                "GET" if body is None else "POST",
+                self._url + path,
+                json=body,
+                timeout=ANSWER_WITHIN_S,
+                trust_env=False,
+            )
             seconds = time.monotonic() - began
             return TrialAnswer(answer.status_code, answer.json(), seconds)
         except (httpx.HTTPError, ValueError) as error:
