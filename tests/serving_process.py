@@ -68,6 +68,8 @@ def serving(
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{REPO / 'include'}:{REPO / 'serving'}",
         "OMP_WAIT_POLICY": "PASSIVE",
+        # another kernel of the same library rounds the last bit otherwise
+        **{name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")},
         "RINGSIDE_DATABASE_URL": settings.database_url.get_secret_value(),
         "RINGSIDE_MLFLOW_URL": settings.mlflow_url,
         "RINGSIDE_STATE_DIR": str(settings.state_dir),
