@@ -12,6 +12,7 @@ from ringside.adapters import trial_service
 from ringside.adapters.examinee_registry import examinee_registry
 from ringside.adapters.registry import Registry
 from ringside.adapters.registry_reader import RegistryReader
+from ringside.core.contestants import CONTESTANTS
 from ringside.core.contestants.bands import BAND_FILE, write_band
 from ringside.core.manifest import compute_checksums
 from ringside.core.titles import CHALLENGER, CHAMPION, Title
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.integration
 
 service_settings = test_serving_reload.service_settings  # the fixture
 SEED = 1
+ENTERED = {"persistence": 1, "persistence-ewma": 2, "linear": 4}
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def register_all(settings, *, seed=SEED, **changed):
     """Register one training; `changed` replaces files of the booster after its manifest."""
     title = Title(settings.series[0], settings.horizons[0])
     with Registry(settings.mlflow_url) as registry:
-        for contestant in ("persistence", "persistence_ewma", "xgboost"):
+        for contestant in CONTESTANTS:
             manifest, files = fit_model(title, contestant, seed=seed)
             if contestant == "xgboost":
                 files |= {name.replace("_", "."): content for name, content in changed.items()}
@@ -59,7 +61,7 @@ def register_with_band(settings, band: list[float]):
         files[BAND_FILE] = write_band(np.array(band))
         made = manifest.model_copy(update={"files": compute_checksums(files)})
         registry.register(made, files, metrics={})
-        for contestant in ("persistence", "persistence_ewma"):
+        for contestant in CONTESTANTS.keys() - {"xgboost"}:
             registry.register(*fit_model(title, contestant, seed=SEED), metrics={})
     return as_of
 
@@ -72,12 +74,12 @@ def read_aliases(settings) -> dict[str, int]:
 def test_a_sound_challenger_passes_and_enters(gym):
     as_of = register_all(gym)
     facts = examine(gym, gym.series[0], as_of=as_of)
-    assert ([one.contestant for one in facts.passed], facts.refused) == (["xgboost"], ())
+    assert [one.contestant for one in facts.passed] == ["xgboost", "linear"]
+    assert facts.refused == ()
     assert read_aliases(gym) == {}  # nothing has entered yet
     for _ in range(2):
         enter_ring(gym, gym.series[0], as_of=as_of)
-        expected = {"persistence": 1, "persistence-ewma": 2, "xgboost": 3, CHALLENGER: 3}
-        assert read_aliases(gym) == expected
+        assert read_aliases(gym) == ENTERED | {"xgboost": 3, CHALLENGER: 3}
     require_passed(gym, gym.series[0], as_of=as_of)
     assert examine(gym, gym.series[0], as_of=as_of).seconds < facts.seconds / 2  # not again
 
@@ -88,7 +90,7 @@ def test_a_refused_challenger_gets_no_alias_and_fails_loudly(gym):
     facts = examine(gym, gym.series[0], as_of=as_of)
     assert "checksum" in facts.refused[0].result
     enter_ring(gym, gym.series[0], as_of=as_of)
-    assert read_aliases(gym) == {"persistence": 1, "persistence-ewma": 2}
+    assert read_aliases(gym) == ENTERED
     with pytest.raises(ModelRefusedError, match=r"h6 xgboost v3: .*checksum"):
         require_passed(gym, gym.series[0], as_of=as_of)
 
@@ -151,7 +153,7 @@ def test_a_model_that_keeps_workers_from_coming_up_is_refused(gym, tmp_path, mon
     monkeypatch.setattr(trial_service, "ANSWER_WITHIN_S", 0.5)
     settings = gym.model_copy(update={"serving_folder": stuck})
     facts = examine(settings, gym.series[0], as_of=register_all(gym))
-    assert [one.result for one in facts.refused] == ["no worker came up with it within 2 s"]
+    assert [one.result for one in facts.refused] == ["no worker came up with it within 2 s"] * 2
 
 
 def test_older_versions_keep_forecasting_in_the_shadow(gym):
@@ -161,7 +163,7 @@ def test_older_versions_keep_forecasting_in_the_shadow(gym):
         as_of = register_all(gym)
         for days in (7, 21, 14, 28):
             later = as_of + timedelta(days=days)
-            for contestant in ("persistence", "persistence_ewma", "xgboost"):
+            for contestant in CONTESTANTS:
                 made, files = fit_model(title, contestant, seed=SEED)
                 made = made.model_copy(update={"as_of": later})
                 registry.register(made, files, metrics={})
@@ -169,7 +171,7 @@ def test_older_versions_keep_forecasting_in_the_shadow(gym):
         enter_ring(gym, title.symbol, as_of=as_of)
     aliases = read_aliases(gym)
     names = ["persistence", "persistence-2", "persistence-3", "persistence-4"]
-    assert [aliases[name] for name in names] == [13, 7, 10, 4]
+    assert [aliases[name] for name in names] == [17, 9, 13, 5]
     assert CHALLENGER not in aliases  # none was examined
 
 
