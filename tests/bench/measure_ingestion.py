@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import TextIO
 
 import httpx
 import psutil
@@ -286,15 +287,20 @@ def measure_all(rounds: int) -> None:
     import_s = timed(lambda: importlib.import_module("great_expectations"))
     out = REPO / ".ringside" / "bench-ingestion.json"
     out.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as name, database(Path(name)) as (url, postgres):
-        rows = [measure_hour(url, Path(name), import_s)]
-        with stand_in(Path(name)) as (venue, exchange):
-            for _ in range(rounds):
-                rows += measure_years(url, Path(name), venue, (postgres, exchange))
-    with out.open("a") as sink:
-        for row in rows:
-            print(row.as_json())
-            sink.write(row.as_json() + "\n")
+    with out.open("a") as sink, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with database(folder) as (url, postgres):
+            _keep([measure_hour(url, folder, import_s)], sink)
+            with stand_in(folder) as (venue, exchange):
+                for _ in range(rounds):
+                    _keep(measure_years(url, folder, venue, (postgres, exchange)), sink)
+
+
+def _keep(rows: Sequence[Row], sink: TextIO) -> None:
+    """Print rows and write them down as soon as they are measured."""
+    for row in rows:
+        print(row.as_json(), flush=True)
+        sink.write(row.as_json() + "\n")
 
 
 def main() -> None:
