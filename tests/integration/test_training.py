@@ -18,6 +18,8 @@ from ringside.adapters.registry import Registry
 from ringside.adapters.tables import forecasts, scores
 from ringside.adapters.title_store import TitleStore
 from ringside.cli import main
+from ringside.core.contestants import CONTESTANTS
+from ringside.core.manifest import Fit
 from ringside.core.titles import Title
 from ringside.errors import (
     CanaryMissedError,
@@ -227,7 +229,8 @@ def test_two_processes_make_the_same_bytes_of_the_same_candles(trained, environm
         subprocess.run([sys.executable, "-m", "ringside.cli", *command], check=True)
         name = Title(symbol, 1).model_name
         with Registry(trained.mlflow_url) as registry:
-            versions = registry.find_aliases(name)
+            fits = {one: Fit(one, symbol, 1, AS_OF, trained.seed) for one in CONTESTANTS}
+            versions = {one: registry.find_fit(name, fit) for one, fit in fits.items()}
             folders = {a: registry.download(name, v, tmp_path) for a, v in versions.items()}
         files.append({a: load_contestant(f).manifest.files for a, f in folders.items()})
     assert files[0] == files[1]
