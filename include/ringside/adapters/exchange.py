@@ -9,13 +9,13 @@ from functools import cached_property
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import sleep
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from ringside.adapters.venue_errors import mapped_errors
 from ringside.adapters.venue_pace import find_pause_s, obey_announced_limit
-from ringside.core.candles import Candles, to_datetime64
+from ringside.core.candles import Candles, Floats, to_datetime64
 from ringside.errors import RateLimitedError, RingsideError, SettingsError, SourceUnavailableError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _PATIENCE_S = 60.0  # longest wait that a venue may ask for before we give up in
 _WAITS = 3  # in a row, for one request
 # These give the newest candles before now, or before an end that is named.
 _NEEDS_END = frozenset({"binance", "binanceus", "bybit"})
+
+_NO_ROWS: Floats = np.empty((0, 6))
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -78,20 +80,20 @@ class ExchangeSource:
         """
         since, stop = _to_ms(start), _to_ms(min(end, as_of))
         if since >= stop:
-            return _to_candles(symbol, [])
+            return _to_candles(symbol, [_NO_ROWS])
         with ExitStack() as stack:
             if self._given_client is None:
                 stack.callback(self._client.close)
             venue_now = self._ask("its markets and time", self._greet)
             page_ms = self._page_size() * _HOUR_MS
-            rows: list[list[Any]] = []
+            pages = [_NO_ROWS]
             while since < stop:
                 until = min(since + page_ms, stop)
                 fresh = self._fetch_page(symbol, since, until)
-                rows += fresh
+                pages.append(fresh[fresh[:, 0] + _HOUR_MS <= venue_now])
                 # An empty page says nothing about the next: some venues answer for a span only.
-                since = max(row[0] for row in fresh) + _HOUR_MS if fresh else until
-        return _to_candles(symbol, [row for row in rows if row[0] + _HOUR_MS <= venue_now])
+                since = int(fresh[:, 0].max()) + _HOUR_MS if len(fresh) else until
+        return _to_candles(symbol, pages)
 
     def _greet(self) -> int:
         """Learn the venue's markets, its limits and its time; give the time in ms since 1970."""
@@ -110,17 +112,21 @@ class ExchangeSource:
         spot = (self._client.features or {}).get("spot") or {}
         return int((spot.get("fetchOHLCV") or {}).get("limit") or _PAGE)
 
-    def _fetch_page(self, symbol: str, since: int, until: int) -> list[list[Any]]:
-        """Fetch the first rows of [since, until), both in ms; empty where the venue has none."""
+    def _fetch_page(self, symbol: str, since: int, until: int) -> Floats:
+        """Fetch the first rows of [since, until), both in ms; empty where the venue has none.
+
+        Rows become numbers page by page: years of them as lists keep the garbage collector busy.
+        """
         limit = (until - since + _HOUR_MS - 1) // _HOUR_MS
         params = {"until": until - 1} if self.venue in _NEEDS_END else {}
 
-        def ask() -> list[list[Any]]:
+        def ask() -> Floats:
             page = self._client.fetch_ohlcv(symbol, "1h", since=since, limit=limit, params=params)
             # ccxt reads a page of HTML with status 200 as no candles.
             if not isinstance(self._client.last_json_response, (list, dict)):
                 raise TypeError("no JSON")
-            return [row for row in page if since <= row[0] < until]
+            rows = [row[:6] for row in page if since <= row[0] < until]
+            return np.array(rows, dtype=np.float64).reshape(-1, 6)
 
         return self._ask(symbol, ask)
 
@@ -261,12 +267,12 @@ def _to_ms(instant: datetime) -> int:
     return int(to_datetime64(instant).astype(np.int64)) * 1000
 
 
-def _to_candles(symbol: str, rows: list[list[Any]]) -> Candles:
-    """Turn ccxt's rows of open time in ms, prices and volume into columns; None becomes NaN."""
-    opens_ms = np.array([row[0] for row in rows], dtype=np.int64)
-    if not np.all(np.diff(opens_ms) > 0):
-        once = dict.fromkeys(tuple(row[:6]) for row in rows)
-        rows = [list(row) for row in sorted(once, key=lambda row: row[0])]
-        opens_ms = np.array([row[0] for row in rows], dtype=np.int64)
-    values = np.array([row[1:6] for row in rows], dtype=np.float64).reshape(-1, 5)
-    return Candles(symbol, (opens_ms // 1000).astype("datetime64[s]"), *values.T)
+def _to_candles(symbol: str, pages: list[Floats]) -> Candles:
+    """Join pages of open time in ms, prices and volume; what the venue did not send is NaN."""
+    rows = np.concatenate(pages)
+    if not np.all(np.diff(rows[:, 0]) > 0):
+        # NaN differs from itself; infinity, which no venue sends, does not.
+        rows = np.unique(np.nan_to_num(rows, nan=np.inf), axis=0)
+        rows[np.isinf(rows)] = np.nan
+    opens = (rows[:, 0] // 1000).astype(np.int64).astype("datetime64[s]")
+    return Candles(symbol, opens, *rows.T[1:])

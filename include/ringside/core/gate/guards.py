@@ -37,11 +37,11 @@ def find_mover(
 ) -> Mover:
     """Find the oldest of the last four versions whose own shadow record is long and not a loss.
 
-    Of the champion's own recipe only versions `newer_than` the champion's may move in.
-    As long as the recipe has fewer than `live_hours_enough` live hours, its replayed stream stands
-    in for the record that its newest version, or the `entrant` without any row yet, cannot have.
+    Of the champion's own recipe only versions `newer_than` the champion's may move in. Before
+    `live_hours_enough` live hours, the replayed stream stands in for the record that the newest
+    version, or the `entrant`, cannot have.
     """
-    # a weekly version is replaced on its last day: a few missing hours must not make it too young
+    # replaced on its last day: a few missing hours must not make it too young
     needed = find_record_days(rule, is_refresh=is_refresh) * rule.min_scored_frac
     versions = np.unique(rows.model_version)
     versions = versions[versions > max(newer_than, REPLAYED_VERSION)][-SHADOW_VERSIONS:]
