@@ -9,7 +9,8 @@ import pytest
 
 from gate_builders import START, join_rows, make_hours, make_record, make_rows
 from ringside.core.gate.budget import find_budget
-from ringside.core.gate.docket import hash_bundle, make_bundle, replay, write_bundle
+from ringside.core.gate.decision import decide_title
+from ringside.core.gate.docket import make_bundle, replay, write_bundle
 from ringside.core.gate.policies import HeldSpan, compare_policies
 from ringside.core.gate.probation import watch_champion
 from ringside.core.gate.rules import GateRule
@@ -126,20 +127,24 @@ def record():
     )
 
 
+def bundle_up(record):
+    return make_bundle(record, decide_title(record, RULE), code_id="abc")
+
+
 def store(bundle):
     return json.loads(write_bundle(bundle))
 
 
 def test_a_bundle_is_the_same_twice_and_replays(record):
-    bundle = make_bundle(record, RULE, code_id="abc")
-    assert hash_bundle(bundle) == hash_bundle(make_bundle(record, RULE, code_id="abc"))
+    bundle = bundle_up(record)
+    assert write_bundle(bundle) == write_bundle(bundle_up(record))
     assert replay(store(bundle), record, code_id="abc").matches
     assert len(bundle["rows"]["xgboost"]) == 480
     assert bundle["verdict"]["outcome"] == "keep_champion"
 
 
 def test_block_losses_come_from_the_rows(record):
-    found = make_bundle(record, RULE, code_id="abc")["block_losses"]["xgboost"]
+    found = bundle_up(record)["block_losses"]["xgboost"]
     paid = find_losses(record.rows["persistence"])
     saved = paid - find_losses(record.rows["xgboost"])
     assert found["start"][0] == "2026-01-06T00:00:00"
@@ -149,7 +154,7 @@ def test_block_losses_come_from_the_rows(record):
 
 @pytest.mark.parametrize("column", ["quantiles", "realised", "sigma", "is_live"])
 def test_a_changed_row_fails_the_replay_and_is_named(record, column):
-    bundle = store(make_bundle(record, RULE, code_id="abc"))
+    bundle = store(bundle_up(record))
     rows = record.rows["xgboost"]
     values = getattr(rows, column).copy()
     values[100] = ~values[100] if column == "is_live" else np.nextafter(values[100], 9)
@@ -160,16 +165,16 @@ def test_a_changed_row_fails_the_replay_and_is_named(record, column):
 
 
 def test_missing_and_added_rows_are_named(record):
-    bundle = store(make_bundle(record, RULE, code_id="abc"))
+    bundle = store(bundle_up(record))
     rows = record.rows["xgboost"]
     fewer = replace(record, rows={**record.rows, "xgboost": rows.take(np.arange(len(rows)) != 7)})
     assert replay(bundle, fewer, code_id="abc").missing == ("xgboost/1/2026-01-05T07:00:00",)
-    added = replay(store(make_bundle(fewer, RULE, code_id="abc")), record, code_id="abc")
+    added = replay(store(bundle_up(fewer)), record, code_id="abc")
     assert added.added == ("xgboost/1/2026-01-05T07:00:00",)
 
 
 def test_rows_that_came_later_do_not_matter(record):
-    bundle = store(make_bundle(record, RULE, code_id="abc"))
+    bundle = store(bundle_up(record))
     later = replace(
         record, rows={"persistence": make_rows(30, width=WIDE), "xgboost": make_rows(30)}
     )
@@ -177,7 +182,7 @@ def test_rows_that_came_later_do_not_matter(record):
 
 
 def test_other_code_and_another_champion_are_differences(record):
-    bundle = store(make_bundle(record, RULE, code_id="abc"))
+    bundle = store(bundle_up(record))
     assert replay(bundle, record, code_id="def").differences == ("code_id",)
     other = replace(record, champion="xgboost", is_first_reign=False)
     assert set(replay(bundle, other, code_id="abc").differences) == {
@@ -188,7 +193,7 @@ def test_other_code_and_another_champion_are_differences(record):
 
 
 def test_a_title_without_a_champion_on_record_has_a_bundle_too():
-    bundle = make_bundle(make_record({"xgboost": make_rows(2)}, days=2), RULE, code_id="abc")
+    bundle = bundle_up(make_record({"xgboost": make_rows(2)}, days=2))
     assert (bundle["block_losses"], bundle["verdict"]["outcome"]) == ({}, "keep_champion")
 
 

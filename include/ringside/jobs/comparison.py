@@ -108,10 +108,10 @@ def _decide(
     with RegistryReader(settings.mlflow_url) as registry:
         entrants = _find_entrants(registry.find_aliases(title.model_name))
     record = read_record(settings, title, as_of=as_of, entrants=entrants)
-    rule = make_rule(settings)
-    bundle = write_bundle(make_bundle(record, rule, code_id=find_code_id()))
+    verdict = decide_title(record, make_rule(settings))
+    bundle = write_bundle(make_bundle(record, verdict, code_id=find_code_id()))
     docket = DocketFiles(settings.dockets_dir).write(title.symbol, title.horizon, bundle)
-    found = _to_stored(decide_title(record, rule))
+    found = _to_stored(verdict)
     found = replace(found, docket=docket.name, docket_sha256=docket.sha256)
     if asked:
         found = _apply(asked, found, entrants)

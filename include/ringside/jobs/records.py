@@ -21,7 +21,7 @@ def read_record(
 ) -> TitleRecord:
     """Read all that a verdict on one title may look at, as known at `as_of`.
 
-    A first reign has no record of its own yet: what was replayed before it counts as well.
+    The whole record of the title is there; which of it counts in this reign, the gate knows.
 
     Args:
         settings: Where the stores are.
@@ -35,9 +35,8 @@ def read_record(
     """
     engine = make_engine(settings)
     reigns = _read_reigns(TitleStore(engine), title, as_of=as_of)
-    holder, is_first = reigns[-1], len(reigns) == 1
-    start = LONG_AGO if is_first else holder.held_from
-    rows = EvidenceStore(engine).read_rows(title.symbol, title.horizon, start=start, as_of=as_of)
+    holder = reigns[-1]
+    rows = EvidenceStore(engine).read_rows(title.symbol, title.horizon, start=LONG_AGO, as_of=as_of)
     return TitleRecord(
         symbol=title.symbol,
         horizon=title.horizon,
@@ -45,7 +44,7 @@ def read_record(
         champion=holder.contestant,
         champion_version=holder.model_version,
         held_from=holder.held_from,
-        is_first_reign=is_first,
+        is_first_reign=len(reigns) == 1,
         rows=rows,
         roster=tuple(CONTESTANTS),
         baselines=frozenset(BASELINES),

@@ -24,7 +24,6 @@ from ringside.core.gate.streams import (
     Stream,
     TitleRecord,
     select_fresh,
-    select_span,
     select_version,
 )
 from ringside.core.gate.verdict import Finding, GateVerdict, Guard, Outcome, State
@@ -72,27 +71,30 @@ class _Bench:
     known_at: np.datetime64
     champion: Stream
     rows: dict[str, Stream]
+    fresh: dict[str, Stream]
     rivals: list[str]
     thresholds: dict[str, float]
 
     @classmethod
     def lay_out(cls, record: TitleRecord, rule: GateRule) -> "_Bench":
-        known_at = to_datetime64(record.as_of)
-        start = None if record.is_first_reign else to_datetime64(record.held_from)
-        rows = {name: select_span(rows, start, known_at) for name, rows in record.rows.items()}
-        rows = {name: found for name, found in rows.items() if len(found)}
+        rows = record.select_known()
+        fresh = {name: select_fresh(found) for name, found in rows.items()}
         own = rows.get(record.champion)
         champion = select_version(own, record.champion_version) if own else _NOBODY
         rivals = _order_rivals(record, rows)
         thresholds = rule.find_thresholds(rivals, record.champion, record.baselines)
-        return cls(record, rule, known_at, champion, rows, rivals, thresholds)
+        known_at = to_datetime64(record.as_of)
+        return cls(record, rule, known_at, champion, rows, fresh, rivals, thresholds)
 
     def examine(self, rival: str) -> Finding:
         """Say all that the shared hours say of one rival."""
-        fresh = select_fresh(self.rows[rival])
         horizon, rule = self.record.horizon, self.rule
         pair = pair_streams(
-            self.champion, fresh, horizon=horizon, stake=rule.stake, known_at=self.known_at
+            self.champion,
+            self.fresh[rival],
+            horizon=horizon,
+            stake=rule.stake,
+            known_at=self.known_at,
         )
         weighed = weigh_pair(pair, rule, threshold=self.thresholds[rival])
         finding = _describe(rival, pair, weighed, self.thresholds[rival])
@@ -101,7 +103,7 @@ class _Bench:
         is_claim = weighed.best >= finding.threshold
         may_refresh = not is_claim and self._may_refresh(finding)
         mover = self._find_mover(rival, pair, is_refresh=may_refresh)
-        guards = self._guard(rival, fresh, pair, mover, is_refresh=may_refresh)
+        guards = self._guard(rival, pair, mover, is_refresh=may_refresh)
         state = _find_state(finding, guards, rule, is_claim=is_claim, may_refresh=may_refresh)
         return replace(finding, state=state, guards=guards, mover_version=mover.version)
 
@@ -125,7 +127,7 @@ class _Bench:
         )
 
     def _guard(
-        self, rival: str, fresh: Stream, pair: Pair, mover: Mover, *, is_refresh: bool
+        self, rival: str, pair: Pair, mover: Mover, *, is_refresh: bool
     ) -> tuple[Guard, ...]:
         # a refresh need not be better, so that its guards grant the same margin
         limit = 1 + self.rule.margin_frac if is_refresh else 1.0
@@ -133,9 +135,9 @@ class _Bench:
             guard_record(mover, self.rule, is_refresh=is_refresh),
             guard_raw_loss(pair, limit),
         ]
-        horizon, known_at = self.record.horizon, self.known_at
+        fresh, horizon, known_at = self.fresh[rival], self.record.horizon, self.known_at
         for name in sorted(self.record.baselines & set(self.rows) - {rival}):
-            other = select_fresh(self.rows[name])
+            other = self.fresh[name]
             if name == YARDSTICK:
                 guards.append(
                     guard_yardstick(fresh, other, self.rule, horizon=horizon, known_at=known_at)

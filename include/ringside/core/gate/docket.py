@@ -7,7 +7,6 @@ row, not the rows; replaying it takes the rows from the ledger and names those t
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -21,7 +20,6 @@ from ringside.core.gate.streams import (
     Stream,
     TitleRecord,
     select_fresh,
-    select_span,
     select_version,
 )
 from ringside.core.gate.verdict import GateVerdict
@@ -46,34 +44,28 @@ class Replayed:
         return not (self.changed or self.missing or self.added or self.differences)
 
 
-def make_bundle(record: TitleRecord, rule: GateRule, *, code_id: str) -> dict[str, Any]:
-    """Decide a title and bundle what the verdict rests on, as JSON-able values.
+def make_bundle(record: TitleRecord, verdict: GateVerdict, *, code_id: str) -> dict[str, Any]:
+    """Bundle what a verdict rests on, as JSON-able values.
 
     Args:
-        record: The rows known at its `as_of`.
-        rule: Every parameter.
+        record: What was decided on.
+        verdict: What `decide_title` made of it; it names its rule.
         code_id: What names the code that decides, such as its version and hash.
     """
-    verdict = decide_title(record, rule)
-    known = {name: _cut(record, rows) for name, rows in record.rows.items()}
+    known = record.select_known()
     return {
         "code_id": code_id,
         "title": _write_title(record),
-        "rule": asdict(rule),
+        "rule": asdict(verdict.rule),
         "rows": {name: hash_rows(name, rows) for name, rows in sorted(known.items())},
-        "block_losses": _sum_block_losses(record, rule, known),
-        "verdict": _round_trip(verdict),
+        "block_losses": _sum_block_losses(record, verdict.rule, known),
+        "verdict": _round_trip(verdict.to_facts()),
     }
 
 
 def write_bundle(bundle: Mapping[str, Any]) -> bytes:
     """Write a bundle canonically: sorted keys, no spaces, numbers to the last bit."""
     return json.dumps(bundle, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def hash_bundle(bundle: Mapping[str, Any]) -> str:
-    """Compute the SHA-256 (hex) that names a bundle."""
-    return sha256(write_bundle(bundle)).hexdigest()
 
 
 def hash_rows(contestant: str, rows: Stream) -> dict[str, str]:
@@ -96,7 +88,8 @@ def replay(bundle: Mapping[str, Any], record: TitleRecord, *, code_id: str) -> R
             by the bundle's own `as_of`.
         code_id: What names the code that replays.
     """
-    derived = _round_trip_json(make_bundle(record, GateRule(**bundle["rule"]), code_id=code_id))
+    verdict = decide_title(record, GateRule(**bundle["rule"]))
+    derived = _round_trip(make_bundle(record, verdict, code_id=code_id))
     then = _flatten(bundle["rows"])
     now = _flatten(derived["rows"])
     return Replayed(
@@ -109,19 +102,14 @@ def replay(bundle: Mapping[str, Any], record: TitleRecord, *, code_id: str) -> R
     )
 
 
-def _cut(record: TitleRecord, rows: Stream) -> Stream:
-    start = None if record.is_first_reign else to_datetime64(record.held_from)
-    return select_span(rows, start, to_datetime64(record.as_of))
-
-
 def _write_title(record: TitleRecord) -> dict[str, Any]:
     return {
         "symbol": record.symbol,
         "horizon": record.horizon,
-        "as_of": _write_instant(record.as_of),
+        "as_of": record.as_of.isoformat(),
         "champion": record.champion,
         "champion_version": record.champion_version,
-        "held_from": _write_instant(record.held_from),
+        "held_from": record.held_from.isoformat(),
         "is_first_reign": record.is_first_reign,
         "roster": list(record.roster),
         "baselines": sorted(record.baselines),
@@ -155,18 +143,10 @@ def _sum_block_losses(
     return found
 
 
-def _round_trip(verdict: GateVerdict) -> dict[str, Any]:
-    return _round_trip_json(dict(verdict.to_facts()))
-
-
-def _round_trip_json(values: Mapping[str, Any]) -> dict[str, Any]:
+def _round_trip(values: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(json.dumps(values))
     return found
 
 
 def _flatten(rows: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     return {key: value for of_one in rows.values() for key, value in of_one.items()}
-
-
-def _write_instant(instant: datetime) -> str:
-    return instant.isoformat()

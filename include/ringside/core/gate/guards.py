@@ -48,13 +48,8 @@ def find_mover(
     best = Mover(None, 0.0, 0.0)
     for version in versions.tolist():
         own = rows.take(rows.model_version == version)
-        pair = pair_streams(
-            champion,
-            select_version(own, version),
-            horizon=horizon,
-            stake=rule.stake,
-            known_at=known_at,
-        )
+        shadow = select_version(own, version)
+        pair = pair_streams(champion, shadow, horizon=horizon, stake=rule.stake, known_at=known_at)
         days, saved = _measure_record(pair)
         if days >= needed and saved >= 0:
             return Mover(version, days, saved)

@@ -11,7 +11,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from ringside.core.candles import Floats, Times
+from ringside.core.candles import Floats, Times, to_datetime64
 from ringside.core.forecasts import REPLAYED_VERSION
 
 
@@ -45,11 +45,12 @@ class Stream:
 class TitleRecord:
     """All that a verdict on one title may look at.
 
-    `rows` holds every scored row of each recipe by name, all versions mixed; rows whose target
-    had not closed at `as_of` are left out by the gate. `roster` is every recipe in a fixed order;
-    it settles ties in the order of joining. `held_from` is when the reign began; in the first
-    reign of a title (`is_first_reign`) replayed rows from before it count too. `entrants` is the
-    newest version of each recipe, for which the replayed rows stand before it has rows of its own.
+    `rows` holds every scored row of each recipe by name, all versions mixed; rows of before the
+    reign, and rows whose target had not closed at `as_of`, are left out by the gate.
+    `roster` is every recipe in a fixed order; it settles ties in the order of joining. `held_from`
+    is when the reign began; in the first reign of a title (`is_first_reign`) replayed rows from
+    before it count too. `entrants` is the newest version of each recipe, for which the replayed
+    rows stand before it has rows of its own.
     """
 
     symbol: str
@@ -63,6 +64,17 @@ class TitleRecord:
     roster: tuple[str, ...]
     baselines: frozenset[str]
     entrants: Mapping[str, int] = field(default_factory=dict)
+
+    def select_known(self) -> dict[str, Stream]:
+        """Keep the rows that count at `as_of`: of the reign, and closed by then.
+
+        Returns:
+            Rows by recipe; a recipe without any is left out.
+        """
+        start = None if self.is_first_reign else to_datetime64(self.held_from)
+        known_at = to_datetime64(self.as_of)
+        known = {name: select_span(rows, start, known_at) for name, rows in self.rows.items()}
+        return {name: rows for name, rows in known.items() if len(rows)}
 
 
 def join_streams(parts: Sequence[Stream]) -> Stream:
