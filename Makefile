@@ -66,8 +66,9 @@ $(TOOLS): export OMP_NUM_THREADS := 1
 test-containers: setup ## Test the containers in a real Docker engine, started where none runs [ARGS=]
 	@tests/containers/run.sh $(BIN)/python -m pytest tests/containers $(ARGS)
 
+# Whole files go to each of two to four processes; the longest is the first in `testpaths`.
 test: setup ## Run all tests that need no Docker [ARGS=]
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## Run what lands a change: format, lint, types, layers, fast tests
 	@$(BIN)/ruff format --check .

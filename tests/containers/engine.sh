@@ -65,8 +65,10 @@ start_engine() {
 }
 
 stop_engine() {
-    [ -s "$PID_FILE" ] || { say "this script started none"; return; }
-    kill "$(cat "$PID_FILE")"
+    local pid
+    pid=$(cat "$PID_FILE" 2>/dev/null) || { say "this script started none"; return; }
+    # The number may long belong to another process, where the engine was killed.
+    if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ]; then kill "$pid"; else say "it has ended"; fi
 }
 
 if [ "${1:-start}" = stop ]; then

@@ -24,7 +24,7 @@ TRACES = {
     " WHERE kind = 'replayed'",
     "scores": "SELECT symbol, horizon, contestant, model_version, as_of, realised_return, loss,"
     " scaled_loss, abs_error, is_inside_50, is_inside_90"
-    " FROM scores JOIN forecasts ON id = forecast_id"
+    " FROM scores JOIN (SELECT id, as_of, kind FROM forecasts) AS issued ON id = forecast_id"
     " WHERE kind = 'replayed' AND target_time <= '{as_of}'",
     "verdicts": "SELECT symbol, horizon, as_of, outcome, champion, champion_version, challenger,"
     " challenger_version, facts, text_en FROM verdicts WHERE as_of <= '{as_of}'",
@@ -81,13 +81,18 @@ def take_snapshot(stack: ComposedStack, as_of: str) -> dict[str, object]:
     """Read what the stores hold up to a market time: rows and a digest by table, and aliases."""
     snapshot: dict[str, object] = {}
     for table, rows in TRACES.items():
-        texts = f"SELECT row_to_json(traced)::text AS line FROM ({rows}) AS traced"
-        digest = "md5(coalesce(string_agg(line, chr(10) ORDER BY line), ''))"
-        found = f"SELECT count(*) AS rows, {digest} AS digest FROM ({texts}) AS lines"
-        snapshot[table] = stack.query(found.format(as_of=as_of))[0]
+        snapshot[table] = stack.query(write_trace(rows, as_of))[0]
     snapshot["aliases"] = stack.query(ALIASES, database="mlflow")
     snapshot["versions"] = stack.query(VERSIONS, database="mlflow")
     return snapshot
+
+
+def write_trace(rows: str, as_of: str) -> str:
+    """Write the statement that counts and digests the rows of one of `TRACES`."""
+    texts = f"SELECT row_to_json(traced)::text AS line FROM ({rows}) AS traced"
+    digest = "md5(coalesce(string_agg(line, chr(10) ORDER BY line), ''))"
+    found = f"SELECT count(*) AS rows, {digest} AS digest FROM ({texts}) AS lines"
+    return found.format(as_of=as_of)
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def test_no_password_shows_in_a_listing_a_layer_or_a_log(stack):
     for image in IMAGES:
         shown += stack.run("docker", "history", "--no-trunc", f"ringside-{image}:0.1.0")
 
-    assert len(stack.secrets) == 9
+    assert len(stack.secrets) == 10
     assert [name for name, secret in stack.secrets.items() if secret in shown] == []
 
 

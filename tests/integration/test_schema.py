@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from builders import START
+from containers.round_trip import TRACES, write_trace
 from ringside.adapters.database import make_engine, transaction
 from ringside.adapters.schema import migrate
 from ringside.adapters.tables import forecasts, metadata
@@ -89,3 +90,10 @@ def test_forecasts_are_append_only(settings, change):
         connection.execute(text(change))
     with transaction(engine) as connection:
         assert connection.execute(select(forecasts.c.q50)).scalar_one() == 1.0
+
+
+@pytest.mark.parametrize("table", TRACES)
+def test_what_the_container_tests_compare_is_in_the_tables(settings, table):
+    statement = write_trace(TRACES[table], START.isoformat())
+    with make_engine(settings).connect() as connection:
+        assert connection.execute(text(statement)).one().rows == 0
