@@ -77,5 +77,6 @@ def ingest_values(name: str, as_of: str, ti: Instance = None) -> None:
     from ringside.jobs import auxiliary
 
     facts = auxiliary.ingest_auxiliary(task_settings(), name, as_of=parse_instant(as_of))
-    ti.xcom_push(key=PAGE_KEY, value=name_page(facts.page))
+    if facts.page:
+        ti.xcom_push(key=PAGE_KEY, value=name_page(facts.page))
     auxiliary.require_clean_values(facts)

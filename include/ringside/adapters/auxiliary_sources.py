@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ringside.core.candles import Floats, Times, to_datetime64
+from ringside.core.candles import Floats, Times, floor_hour, to_datetime64
 from ringside.core.known_values import AuxiliarySeries
 from ringside.errors import CandleDataError, SettingsError, SourceUnavailableError
 from ringside.settings import Settings
@@ -33,6 +33,9 @@ class Bars:
 class AuxiliarySource(Protocol):
     """A place that can be asked for an auxiliary series."""
 
+    def first_stamp(self, series: AuxiliarySeries, *, as_of: datetime) -> datetime | None:
+        """Give the oldest stamp it still has at `as_of`, on a full hour; None without a limit."""
+
     def fetch(self, series: AuxiliarySeries, start: datetime, end: datetime) -> Bars:
         """Fetch the rows stamped in [start, end); those still forming may be among them.
 
@@ -48,6 +51,10 @@ class FileAuxiliarySource:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def first_stamp(self, series: AuxiliarySeries, *, as_of: datetime) -> datetime | None:
+        """Give None: a file has what it has."""
+        return None
 
     def fetch(self, series: AuxiliarySeries, start: datetime, end: datetime) -> Bars:
         """Read the rows stamped in [start, end)."""
@@ -67,15 +74,17 @@ class FileAuxiliarySource:
 class YahooSource:
     """Closing values through yfinance; hourly bars reach back two years."""
 
+    def first_stamp(self, series: AuxiliarySeries, *, as_of: datetime) -> datetime | None:
+        """Give the age at which Yahoo forgets hourly bars; daily values have none."""
+        return None if series.is_daily else floor_hour(as_of) - timedelta(days=HOURLY_DAYS)
+
     def fetch(self, series: AuxiliarySeries, start: datetime, end: datetime) -> Bars:
         """Ask Yahoo for the rows stamped in [start, end)."""
         import yfinance
 
         try:
             frame = yfinance.Ticker(series.ticker).history(
-                start=max(start, end - timedelta(days=HOURLY_DAYS))
-                if not series.is_daily
-                else start,
+                start=start,
                 end=end + timedelta(days=1),
                 interval="1d" if series.is_daily else "1h",
                 auto_adjust=False,
