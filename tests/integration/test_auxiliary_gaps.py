@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from sqlalchemy import text
 
-from ringside.adapters.auxiliary_sources import YahooSource
 from ringside.adapters.database import make_engine, transaction
+from ringside.adapters.yahoo_source import YahooSource
 from ringside.core.known_values import AUXILIARY
 from ringside.errors import CandleDataError
 from ringside.jobs.auxiliary import (
