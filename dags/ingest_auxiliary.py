@@ -2,10 +2,11 @@
 
 **When.** Hourly, five minutes past, where the setting `RINGSIDE_AUXILIARY` names any; else skipped.
 
-**What.** Each series in a task of its own: what is new, and the last week again for corrections.
-Great Expectations audits it with the suite of its kind; refused values go to quarantine and the
-task fails loudly. Every value carries the instant at which it was known: a daily one when its
-session closed in New York, an hourly bar when it ended.
+**What.** Each series in a task of its own: what is new, the last week again for corrections, and
+gaps anywhere in its history; what the source never had is asked for ever more rarely. Values are
+kept as fetched; Great Expectations audits them with the suite of their kind. Refused values go to
+quarantine and the task fails loudly. Every value carries the instant at which it was known: a
+daily one when its session closed in New York, an hourly bar when it ended.
 
 **A re-run** changes nothing.
 

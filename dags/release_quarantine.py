@@ -1,4 +1,4 @@
-"""Publish candles that the audit refused and a person has looked at.
+"""Publish candles or auxiliary values that the audit refused and a person has looked at.
 
 **When.** By hand only: press *Trigger* with the batch named on the audit page, its rows, and why.
 
@@ -28,7 +28,7 @@ from ringside_airflow.defaults import AS_OF_PARAM, HOUSE, Tag, required_param
             items={"type": "integer"},
             description="Row numbers of the audit page. Empty: all rows of the batch.",
         ),
-        "reason": required_param("Why these rows are true candles."),
+        "reason": required_param("Why these rows are true."),
         "as_of": AS_OF_PARAM,
     },
     **HOUSE,

@@ -69,6 +69,12 @@ class Settings(BaseSettings):
         7, ge=0, le=40, description="Published days asked for again once a day, after 00:00 UTC."
     )
 
+    audit_days: int = Field(
+        90,
+        ge=1,
+        description="Days that audit pages stay; the newest and those with refused rows do.",
+    )
+
     # forecasting
     horizons: Annotated[tuple[int, ...], NoDecode] = Field(
         (1, 6, 24), min_length=1, description="Candles ahead, comma-separated; a title for each."

@@ -11,6 +11,7 @@ RUNBOOKS = {
     "release_quarantine": "docs/runbooks/audit-failed.md",
     "ingest_candles": "docs/runbooks/audit-failed.md",
     "ingest_auxiliary": "docs/runbooks/audit-failed.md",
+    "prune_audits": "docs/runbooks/store-unavailable.md",
     "issue_forecasts": "docs/runbooks/candle-gap.md",
     "train_challenger": "docs/runbooks/training-failed.md",
     "decide_title": "docs/runbooks/promotion-failed.md",

@@ -77,5 +77,17 @@ def ingest_values(name: str, as_of: str, ti: Instance = None) -> None:
     from ringside.jobs import auxiliary
 
     facts = auxiliary.ingest_auxiliary(task_settings(), name, as_of=parse_instant(as_of))
-    ti.xcom_push(key=PAGE_KEY, value=name_page(facts.page))
+    if facts.page:
+        ti.xcom_push(key=PAGE_KEY, value=name_page(facts.page))
     auxiliary.require_clean_values(facts)
+
+
+@task
+@no_retry_when_permanent
+def prune(params: Params = None, dag_run: Run = None, ti: Instance = None) -> int:
+    """Remove the pages and results of old audits; return how many files went."""
+    from ringside.jobs import pruning
+
+    settings = task_settings()
+    as_of = begin_run(settings, params=params, dag_run=dag_run, ti=ti)
+    return pruning.prune_audits(settings, as_of=as_of).removed_files

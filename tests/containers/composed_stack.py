@@ -62,6 +62,7 @@ class ComposedStack(Stack):
             self.environment[f"RINGSIDE_{name.upper()}_PORT"] = str(port)
         self.serving_url = f"http://127.0.0.1:{self.ports['serving']}"
         self._api = None
+        self.asked_runs = {}
 
     @property
     def has_workers(self) -> bool:
@@ -157,17 +158,6 @@ class ComposedStack(Stack):
             "docker", "run", "--rm", "--pid", "host", "--user", "root", "--cap-drop", "ALL",
             "--cap-add", "KILL", "--network", "none", SENTRY, "python3", "-c", KILL, process,
         )  # fmt: skip
-
-    def begin(self, dag: str, **conf: object) -> str:
-        """Trigger a DAG and return the run's id; its end is waited for with `wait_for_run`."""
-        self.wait_until(lambda: self.api.get(f"/dags/{dag}").status_code == 200, timeout_s=90)
-        made = self.api.post(f"/dags/{dag}/dagRuns", json={"logical_date": None, "conf": conf})
-        assert made.status_code == 200, made.text
-        return made.json()["dag_run_id"]
-
-    def trigger(self, dag: str, **conf: object) -> tuple[str, dict[str, str]]:
-        """Trigger a DAG, wait for its end; return the run's state and that of each task."""
-        return self.wait_for_run(dag, self.begin(dag, **conf))
 
     def wait_for_run(
         self, dag: str, run: str, *, timeout_s: float = 420

@@ -5,6 +5,7 @@ import pytest
 GRAPHS = {
     "backfill_candles": {"backfill": {"require_clean_audit"}, "require_clean_audit": set()},
     "ingest_auxiliary": {"list_auxiliary": {"ingest_values"}, "ingest_values": set()},
+    "prune_audits": {"prune": set()},
     "release_quarantine": {"release": set()},
     "ingest_candles": {
         "find_windows": {"fetch"},

@@ -51,6 +51,8 @@ class Stack:
         }
         self.serving_url = f"http://127.0.0.1:{self.ports['serving']}"
         self._api: httpx.Client | None = None
+        self.asked_runs: dict[str, str] = {}
+        """By DAG the run that was triggered here last; the schedule may have made newer ones."""
 
     def launch(self, *words: str) -> str:
         """Run one command of the launcher; fail with all it said when it fails."""
@@ -106,10 +108,15 @@ class Stack:
 
     def trigger(self, dag: str, **conf: object) -> tuple[str, dict[str, str]]:
         """Trigger a DAG, wait for its end; return the run's state and that of each task."""
+        return self.wait_for_run(dag, self.begin(dag, **conf))
+
+    def begin(self, dag: str, **conf: object) -> str:
+        """Trigger a DAG and give the id of its run, which `asked_runs` remembers."""
         self.wait_until(lambda: self.api.get(f"/dags/{dag}").status_code == 200, timeout_s=90)
         made = self.api.post(f"/dags/{dag}/dagRuns", json={"logical_date": None, "conf": conf})
         assert made.status_code == 200, made.text
-        return self.wait_for_run(dag, made.json()["dag_run_id"])
+        self.asked_runs[dag] = made.json()["dag_run_id"]
+        return self.asked_runs[dag]
 
     def wait_for_run(self, dag: str, run: str) -> tuple[str, dict[str, str]]:
         """Wait for the end of a run; return its state and that of each task."""
@@ -124,11 +131,8 @@ class Stack:
         return sum(run["state"] in states for run in runs)
 
     def read_log(self, dag: str, task: str, *, map_index: int = -1) -> str:
-        """The log of a task of the DAG's newest run, as the UI shows it."""
-        runs = self.api.get(
-            f"/dags/{dag}/dagRuns", params={"order_by": "-run_after", "limit": 1}
-        ).json()["dag_runs"]
-        url = f"/dags/{dag}/dagRuns/{runs[0]['dag_run_id']}/taskInstances/{task}/logs/1"
+        """The log of a task of the DAG's run that was triggered last, as the UI shows it."""
+        url = f"/dags/{dag}/dagRuns/{self.asked_runs[dag]}/taskInstances/{task}/logs/1"
         answer = self.api.get(url, params={"map_index": map_index})
         return json.dumps(answer.json()["content"], ensure_ascii=False)
 

@@ -67,10 +67,8 @@ def test_history_is_ingested_audited_and_published(stack):
 
 
 def test_an_audit_is_one_click_from_its_task_for_who_is_logged_in(stack):
-    (run,) = stack.api.get(
-        "/dags/ingest_candles/dagRuns", params={"order_by": "-run_after", "limit": 1}
-    ).json()["dag_runs"]
-    links = f"/dags/ingest_candles/dagRuns/{run['dag_run_id']}/taskInstances/audit_candles/links"
+    run = stack.asked_runs["ingest_candles"]
+    links = f"/dags/ingest_candles/dagRuns/{run}/taskInstances/audit_candles/links"
     page = stack.api.get(links).json()["extra_links"]["Audit"]
     address = f"http://127.0.0.1:{stack.ports['airflow']}{page}"
     assert httpx.get(address, timeout=20).status_code == 401

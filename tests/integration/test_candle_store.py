@@ -9,9 +9,9 @@ from sqlalchemy import text
 
 from builders import START, make_candles
 from ringside.adapters.audit_suites import VALUES
-from ringside.adapters.candle_store import Asked, CandleStore, RawBatch
+from ringside.adapters.candle_store import CandleStore, RawBatch
 from ringside.adapters.database import make_engine, transaction
-from ringside.adapters.publishing import PublishedBatch
+from ringside.adapters.publishing import Asked, PublishedBatch
 from ringside.core.audits import BatchAudit, Finding
 from ringside.core.candles import Candles
 from ringside.errors import AuditFailedError, StoreUnavailableError

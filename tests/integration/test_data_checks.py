@@ -160,7 +160,7 @@ def test_the_page_tells_what_was_refused_and_asks_for_nothing_outside(audits, tm
     audit = replace(audits["high below low"], symbol="<b>&BTC")
     page = write_audit(tmp_path, audit, as_of=AS_OF, checks=[check.name for check in CANDLE_CHECKS])
     text = page.read_text()
-    assert "<h1>&lt;b&gt;&amp;BTC: 1 of 60 candles refused, the others published</h1>" in text
+    assert "<h1>&lt;b&gt;&amp;BTC: 1 of 60 rows refused, the others published</h1>" in text
     assert "<td>high 99 is below low 100</td>" in text
     assert not any(mark in text for mark in ("http", "src=", "href=", "url(", "<script", "@import"))
     facts = json.loads(page.with_suffix(".json").read_text())

@@ -16,13 +16,15 @@ from model_builders import make_forecast, publish_candles
 from ringside.adapters.database import make_engine
 from ringside.adapters.ledger_store import LedgerStore
 from ringside.adapters.model_files import load_contestant
-from ringside.adapters.observation_store import Observation, ObservationStore
+from ringside.adapters.observation_store import Observation, ObservationStore, RawValues
+from ringside.adapters.publishing import Asked
 from ringside.adapters.registry import Registry
 from ringside.adapters.score_store import ScoreStore
 from ringside.adapters.tables import forecasts, market_clock
 from ringside.core.audits import BatchAudit
 from ringside.core.candles import HOUR, floor_hour, to_datetime, to_datetime64
 from ringside.core.features import find_look_back
+from ringside.core.known_values import AUXILIARY
 from ringside.core.scores import score_forecasts
 from ringside.core.titles import CHAMPION, Title, find_alias
 from ringside.jobs.calibrating import foresee_shifts
@@ -69,8 +71,12 @@ def publish_vix(settings):
     rows = [
         Observation(day, day + timedelta(hours=21.25), 15 + 0.1 * i) for i, day in enumerate(days)
     ]
+    store = ObservationStore(make_engine(settings))
+    asked = Asked(days[0], days[-1] + timedelta(days=1), AS_OF, ("test",))
+    store.write_batch(RawValues("vix", "vix", "test", tuple(rows)), asked)
     audit = BatchAudit("vix", "vix", "test", len(rows), False, (), ())
-    ObservationStore(make_engine(settings)).publish(audit, rows)
+    store.write_audit(audit, as_of=AS_OF, audited_at=store.read_batch("vix")[1])
+    store.publish("vix", AUXILIARY["vix"])
 
 
 def read_model(settings, contestant, horizon):

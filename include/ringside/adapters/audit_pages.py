@@ -100,10 +100,10 @@ def render_page(audit: BatchAudit, *, as_of: datetime, checks: Sequence[str]) ->
 
 def _render_claim(audit: BatchAudit) -> str:
     if audit.is_refused:
-        return f"the whole batch of {audit.rows:,} candles is refused"
+        return f"the whole batch of {audit.rows:,} rows is refused"
     if audit.refused_rows:
-        return f"{audit.refused_rows:,} of {audit.rows:,} candles refused, the others published"
-    return f"all {audit.rows:,} candles passed"
+        return f"{audit.refused_rows:,} of {audit.rows:,} rows refused, the others published"
+    return f"all {audit.rows:,} rows passed"
 
 
 def _render_outcome(failed: int, warned: int) -> str:

@@ -1,22 +1,25 @@
 """Candles in PostgreSQL: written raw, audited, then published or put into quarantine."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, select
-from sqlalchemy.dialects.postgresql import insert
 
 from ringside.adapters.audit_suites import VALUES
 from ringside.adapters.candle_transfer import copy_raw, pack_rows, unpack_rows
 from ringside.adapters.database import lock, read_query, transaction
 from ringside.adapters.publishing import (
+    Asked,
     PublishedBatch,
     find_empty_answers,
+    find_missing_hours,
     publish_batch,
     require_audited,
     settle_outages,
+    write_audit_rows,
+    write_fetch,
 )
 from ringside.adapters.tables import audits as audits_table
 from ringside.adapters.tables import candles as candles_table
@@ -33,19 +36,6 @@ class RawBatch:
     batch_id: str
     venue: str
     candles: Candles
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the source was asked for: open times in [start, end), as of an instant.
-
-    `venues` may fill the series, the authority first; a later one never replaces an earlier one.
-    """
-
-    start: datetime
-    end: datetime
-    as_of: datetime
-    venues: tuple[str, ...]
 
 
 class CandleStore:
@@ -65,7 +55,10 @@ class CandleStore:
         with transaction(self._engine) as connection:
             lock(connection, "batch", [batch.batch_id])
             if asked is not None:
-                _write_fetch(connection, batch, asked)
+                write_fetch(
+                    connection, batch.batch_id, asked,
+                    symbol=candles.symbol, venue=batch.venue, rows=len(candles),
+                )  # fmt: skip
             if _is_written(connection, batch):
                 return
             connection.execute(delete(raw_candles).where(raw_candles.c.batch_id == batch.batch_id))
@@ -107,21 +100,7 @@ class CandleStore:
     ) -> None:
         """Write or replace what the audit found; `audited_at` is when the rows were read."""
         with transaction(self._engine) as connection:
-            for audit in sorted(audits, key=lambda each: each.batch_id):
-                values = {
-                    "symbol": audit.symbol,
-                    "as_of": as_of,
-                    "rows": audit.rows,
-                    "is_refused": audit.is_refused,
-                    "failures": [asdict(finding) for finding in audit.failures],
-                    "warnings": [asdict(finding) for finding in audit.warnings],
-                    "audited_at": audited_at,
-                }
-                connection.execute(
-                    insert(audits_table)
-                    .values(batch_id=audit.batch_id, **values)
-                    .on_conflict_do_update(index_elements=["batch_id"], set_=values)
-                )
+            write_audit_rows(connection, audits, as_of=as_of, audited_at=audited_at)
 
     def publish(self, batch_ids: Sequence[str]) -> list[PublishedBatch]:
         """Publish the rows the audit let through, put the others into quarantine: all or nothing.
@@ -137,7 +116,7 @@ class CandleStore:
             lock(connection, "publish", [*symbols.values(), *empty.values()])
             done = [publish_batch(connection, batch, symbols[batch]) for batch in sorted(symbols)]
             for batch in sorted(empty):
-                settle_outages(connection, batch, passed=0)
+                settle_outages(connection, batch, empty[batch], passed=0)
             return done
 
     def read_failures(self, batch_ids: Sequence[str]) -> dict[str, tuple[str, list[Finding]]]:
@@ -191,10 +170,8 @@ class CandleStore:
 
         An hour that the source has answered without waits for its turn in `outage_hours`.
         """
-        values = {"symbol": symbol, "start": start, "as_of": as_of}
         with transaction(self._engine) as connection:
-            rows = connection.execute(read_query("find_missing_hours"), values)
-            return list(rows.scalars())
+            return find_missing_hours(connection, symbol, as_of=as_of, start=start)
 
     def count_settled_hours(self, symbol: str, span: Span, *, as_of: datetime) -> int:
         """Count the hours of a span that have a candle or are not worth asking for now."""
@@ -218,24 +195,6 @@ def _is_written(connection: Connection, batch: RawBatch) -> bool:
     old, new = unpack_rows(batch.candles.symbol, rows[0][1]), batch.candles
     return bool(np.array_equal(old.open_time, new.open_time)) and all(
         np.array_equal(getattr(old, name), getattr(new, name), equal_nan=True) for name in VALUES
-    )
-
-
-def _write_fetch(connection: Connection, batch: RawBatch, asked: Asked) -> None:
-    """Write or replace what was asked for."""
-    values = {
-        "symbol": batch.candles.symbol,
-        "venue": batch.venue,
-        "venues": list(asked.venues),
-        "start_time": asked.start,
-        "end_time": asked.end,
-        "as_of": asked.as_of,
-        "rows": len(batch.candles),
-    }
-    connection.execute(
-        insert(fetches)
-        .values(batch_id=batch.batch_id, **values)
-        .on_conflict_do_update(index_elements=["batch_id"], set_=values)
     )
 
 

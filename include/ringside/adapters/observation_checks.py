@@ -8,8 +8,8 @@ import numpy as np
 
 from ringside.adapters.audit_suites import MAX_PRICE, Check, between, not_above_usual
 from ringside.adapters.expectations import find_all, run_checks
-from ringside.adapters.observation_store import Observation
-from ringside.core.audits import BatchAudit, Finding, find_refusal
+from ringside.adapters.observation_store import Observation, RawValues
+from ringside.core.audits import BatchAudit, find_refusal
 from ringside.core.known_values import AuxiliarySeries
 
 if TYPE_CHECKING:
@@ -83,29 +83,29 @@ HOURLY_CHECKS: tuple[Check, ...] = (
 )
 
 
-def audit_observations(
-    batch_id: str,
-    series: AuxiliarySeries,
-    rows: Sequence[Observation],
-    *,
-    as_of: datetime,
-    venue: str,
+def audit_values(
+    batch: RawValues, series: AuxiliarySeries, *, as_of: datetime, newest: datetime | None
 ) -> BatchAudit:
-    """Audit the rows of one series with the suite of its kind; an empty answer passes."""
-    failures: list[Finding] = []
-    warned: list[Finding] = []
-    if rows:
-        checks = DAILY_CHECKS if series.is_daily else HOURLY_CHECKS
-        frame = _make_frame(series, rows, as_of=as_of)
-        name = "daily_values" if series.is_daily else "hourly_bars"
-        failures, warned = find_all(checks, frame, run_checks(frame, name, checks), as_of=as_of)
-        refusal = find_refusal(failures, len(rows))
-        failures += [] if refusal is None else [refusal]
+    """Audit a batch as fetched, with at least one row, with the suite of its kind.
+
+    Args:
+        batch: What was fetched.
+        series: What it is of.
+        as_of: The instant at which every value must have been known; aware.
+        newest: When the newest published value was known; it only keeps an old gap from being
+            called stale.
+    """
+    checks = DAILY_CHECKS if series.is_daily else HOURLY_CHECKS
+    frame = _make_frame(series, batch.rows, as_of=as_of, newest=newest)
+    name = "daily_values" if series.is_daily else "hourly_bars"
+    failures, warned = find_all(checks, frame, run_checks(frame, name, checks), as_of=as_of)
+    refusal = find_refusal(failures, len(batch.rows))
+    failures += [] if refusal is None else [refusal]
     return BatchAudit(
-        batch_id=batch_id,
+        batch_id=batch.batch_id,
         symbol=series.name,
-        venue=venue,
-        rows=len(rows),
+        venue=batch.venue,
+        rows=len(batch.rows),
         is_refused=any(finding.row_number is None for finding in failures),
         failures=tuple(failures),
         warnings=tuple(warned),
@@ -113,7 +113,11 @@ def audit_observations(
 
 
 def _make_frame(
-    series: AuxiliarySeries, rows: Sequence[Observation], *, as_of: datetime
+    series: AuxiliarySeries,
+    rows: Sequence[Observation],
+    *,
+    as_of: datetime,
+    newest: datetime | None,
 ) -> "pd.DataFrame":
     """Lay the rows out with the columns that the checks compare."""
     import pandas as pd
@@ -136,8 +140,8 @@ def _make_frame(
     before = change.expanding(_LEAST_ROWS // 2).max().shift(1) if is_enough else np.nan
     frame["usual_change_frac"] = _USUAL_TIMES * before
     frame["hours_since_newest"] = np.nan
-    newest = max(range(len(rows)), key=lambda number: rows[number].known_at)
-    age = (as_of - rows[newest].known_at).total_seconds() / 3600
-    frame.loc[newest, "hours_since_newest"] = age
+    last = max(range(len(rows)), key=lambda number: rows[number].known_at)
+    known_at = max(rows[last].known_at, newest or rows[last].known_at)
+    frame.loc[last, "hours_since_newest"] = (as_of - known_at).total_seconds() / 3600
     frame["max_age_hours"] = float(series.max_age_hours)
     return frame

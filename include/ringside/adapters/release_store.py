@@ -1,22 +1,40 @@
-"""Quarantined rows that a person let through: who, why, and the candle they became."""
+"""Quarantined rows that a person let through: who, why, and the candle or value they became."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, Row, Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ringside.adapters.audit_suites import VALUES
 from ringside.adapters.database import lock, read_query, transaction
-from ringside.adapters.tables import quarantined_candles, releases
+from ringside.adapters.tables import quarantined_candles, quarantined_observations, releases
 from ringside.core.audits import BatchAudit, Finding
 from ringside.errors import CandleDataError
 
 
 @dataclass(frozen=True)
+class Quarantine:
+    """A table of refused rows: columns of the series, of the hour and of what must be there."""
+
+    table: Table
+    symbol: str
+    open_time: str
+    values: tuple[str, ...]
+    query: str
+
+
+QUARANTINES = (
+    Quarantine(quarantined_candles, "symbol", "open_time", VALUES, "release_row"),
+    Quarantine(quarantined_observations, "series", "time", ("value",), "release_value"),
+)
+
+
+@dataclass(frozen=True)
 class ReleasedRow:
-    """One quarantined row that is published now."""
+    """One quarantined row that is published now; an auxiliary series is named as `symbol`."""
 
     batch_id: str
     row_number: int
@@ -25,7 +43,7 @@ class ReleasedRow:
 
 
 class ReleaseStore:
-    """The table `releases`, and what a release does to `candles`."""
+    """The table `releases`, and what a release does to `candles` and `observations`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -48,15 +66,10 @@ class ReleaseStore:
             CandleDataError: No such row is in quarantine, or it lacks a value.
             StoreUnavailableError: PostgreSQL did not answer.
         """
-        table = quarantined_candles
-        query = select(table).where(table.c.batch_id == batch_id).order_by(table.c.row_number)
-        if row_numbers:
-            query = query.where(table.c.row_number.in_(row_numbers))
         with transaction(self._engine) as connection:
             lock(connection, "batch", [batch_id])
-            rows = connection.execute(query).all()
-            _require_rows(batch_id, row_numbers, rows)
-            lock(connection, "publish", [row.symbol for row in rows])
+            held, rows = _find_rows(connection, batch_id, row_numbers)
+            lock(connection, "publish", [getattr(row, held.symbol) for row in rows])
             now = connection.execute(select(func.clock_timestamp())).scalar_one()
             for row in rows:
                 values = {
@@ -68,8 +81,13 @@ class ReleaseStore:
                 ).rowcount
                 if added:
                     key = {"batch_id": batch_id, "row_number": row.row_number}
-                    connection.execute(read_query("release_row"), key)
-        return [ReleasedRow(batch_id, row.row_number, row.symbol, row.open_time) for row in rows]
+                    connection.execute(read_query(held.query), key)
+        return [
+            ReleasedRow(
+                batch_id, row.row_number, getattr(row, held.symbol), getattr(row, held.open_time)
+            )
+            for row in rows
+        ]
 
     def excuse_released(self, audits: Sequence[BatchAudit]) -> list[BatchAudit]:
         """Turn failures of rows that a person has released before into warnings.
@@ -99,16 +117,34 @@ def _excuse(audit: BatchAudit, words: dict[tuple[str, int], str]) -> BatchAudit:
     return replace(audit, failures=tuple(failures), warnings=(*audit.warnings, *excused))
 
 
-def _require_rows(batch_id: str, wanted: Sequence[int], rows: Sequence[object]) -> None:
-    """Refuse a release of rows that are not in quarantine, or that are no whole candles."""
-    found = {row.row_number: row for row in rows}  # type: ignore[attr-defined]  # rows of a table
-    lost = sorted(set(wanted) - set(found))
-    if lost or not found:
-        what = f"row {lost[0]}" if lost else "any row"
-        raise CandleDataError(f"quarantine does not hold {what} of batch {batch_id!r}")
-    for number, row in found.items():
-        empty = [name for name in VALUES if getattr(row, name) is None]
+def _find_rows(
+    connection: Connection, batch_id: str, wanted: Sequence[int]
+) -> tuple[Quarantine, Sequence[Row[Any]]]:
+    """Find the rows in the quarantine that holds the batch; without `wanted` all of the batch."""
+    for held in QUARANTINES:
+        table = held.table
+        query = select(table).where(table.c.batch_id == batch_id).order_by(table.c.row_number)
+        if wanted:
+            query = query.where(table.c.row_number.in_(wanted))
+        rows = connection.execute(query).all()
+        if rows:
+            _require_whole(batch_id, wanted, rows, held.values)
+            return held, rows
+    what = f"row {min(wanted)}" if wanted else "any row"
+    raise CandleDataError(f"quarantine does not hold {what} of batch {batch_id!r}")
+
+
+def _require_whole(
+    batch_id: str, wanted: Sequence[int], rows: Sequence[Row[Any]], names: Sequence[str]
+) -> None:
+    """Refuse a release of rows that are not in quarantine, or that lack a value."""
+    lost = sorted(set(wanted) - {row.row_number for row in rows})
+    if lost:
+        raise CandleDataError(f"quarantine does not hold row {lost[0]} of batch {batch_id!r}")
+    for row in rows:
+        empty = [name for name in names if getattr(row, name) is None]
         if empty:
             raise CandleDataError(
-                f"row {number} of batch {batch_id!r} has no {empty[0]}; it cannot become a candle"
+                f"row {row.row_number} of batch {batch_id!r} has no {empty[0]};"
+                " it cannot be published"
             )

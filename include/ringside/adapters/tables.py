@@ -30,12 +30,17 @@ def _candle_columns(*, nullable: bool) -> list[Column[object]]:
     return [Column(name, Numeric, nullable=nullable) for name in names]
 
 
+def _row_key() -> list[Column[object]]:
+    """Columns that name one fetched row."""
+    kinds = {"batch_id": Text, "row_number": Integer}
+    return [Column(name, kind, primary_key=True) for name, kind in kinds.items()]
+
+
 # As fetched, never updated; a batch that is fetched again replaces itself whole.
 raw_candles = Table(
     "raw_candles",
     metadata,
-    Column("batch_id", Text, primary_key=True),
-    Column("row_number", Integer, primary_key=True),
+    *_row_key(),
     Column("symbol", Text, nullable=False),
     Column("venue", Text, nullable=False),
     Column("open_time", _Instant, nullable=False),
@@ -72,7 +77,7 @@ outage_hours = Table(
     Column("next_ask_at", _Instant, nullable=False),
 )
 
-# One row per audited batch; `failures` lists {row_number, open_time, expectation, reason}.
+# `failures` lists {row_number, open_time, expectation, reason}.
 audits = Table(
     "audits",
     metadata,
@@ -89,8 +94,7 @@ audits = Table(
 quarantined_candles = Table(
     "quarantined_candles",
     metadata,
-    Column("batch_id", Text, primary_key=True),
-    Column("row_number", Integer, primary_key=True),
+    *_row_key(),
     Column("symbol", Text, nullable=False),
     Column("venue", Text, nullable=False),
     Column("open_time", _Instant, nullable=False),
@@ -103,8 +107,7 @@ quarantined_candles = Table(
 releases = Table(
     "releases",
     metadata,
-    Column("batch_id", Text, primary_key=True),
-    Column("row_number", Integer, primary_key=True),
+    *_row_key(),
     Column("released_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("released_at", _Instant, nullable=False),
@@ -122,16 +125,32 @@ candles = Table(
     Index("candles_by_published_at", "symbol", "published_at"),
 )
 
-# Values of auxiliary series. `time` is the stamp of the source (start of the bar or session),
-# `known_at` the instant from which the value may be used.
+
+def _value_columns(*, key: bool, nullable: bool) -> list[Column[object]]:
+    """Columns of an auxiliary value; `time` is the start of its bar or session at the source."""
+    return [
+        Column("series", Text, primary_key=key, nullable=False),
+        Column("time", _Instant, primary_key=key, nullable=False),
+        Column("known_at", _Instant, nullable=False),  # the value may be used from then on
+        Column("value", Double, nullable=nullable),
+        Column("venue", Text, nullable=False),
+    ]
+
+
+# As fetched. Asked for, audited and missing as candles are: there the series is the `symbol`.
+raw_observations = Table(
+    "raw_observations",
+    metadata,
+    *_row_key(),
+    *_value_columns(key=False, nullable=True),
+    Column("ingested_at", _Instant, nullable=False),
+)
+
 observations = Table(
     "observations",
     metadata,
-    Column("series", Text, primary_key=True),
-    Column("time", _Instant, primary_key=True),
-    Column("known_at", _Instant, nullable=False),
-    Column("value", Double, nullable=False),
-    Column("venue", Text, nullable=False),
+    *_value_columns(key=True, nullable=False),
+    Column("batch_id", Text, nullable=True),  # NULL: published before raw rows were kept
     Column("published_at", _Instant, nullable=False),
     Index("observations_by_known_at", "series", "known_at"),
 )
@@ -139,13 +158,8 @@ observations = Table(
 quarantined_observations = Table(
     "quarantined_observations",
     metadata,
-    Column("batch_id", Text, primary_key=True),
-    Column("row_number", Integer, primary_key=True),
-    Column("series", Text, nullable=False),
-    Column("time", _Instant, nullable=False),
-    Column("known_at", _Instant, nullable=False),
-    Column("value", Double, nullable=True),
-    Column("venue", Text, nullable=False),
+    *_row_key(),
+    *_value_columns(key=False, nullable=True),
     Column("reasons", JSONB, nullable=False),
     Column("quarantined_at", _Instant, nullable=False),
 )

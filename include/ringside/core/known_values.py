@@ -40,6 +40,16 @@ class AuxiliarySeries:
         """Say whether one value stands for a whole session."""
         return self.close is not None
 
+    @property
+    def step(self) -> timedelta:
+        """Give the time from one stamp to the next; a daily value is due on weekdays only."""
+        return timedelta(days=1) if self.is_daily else _HOUR
+
+    @property
+    def reach(self) -> timedelta:
+        """Give the time within which a stamp that is due has neighbours, over any weekend."""
+        return timedelta(days=3) if self.is_daily else _HOUR
+
     def known_at(self, stamp: datetime) -> datetime:
         """Tell when the value stamped `stamp` (start of the bar, or the session's date) was known.
 

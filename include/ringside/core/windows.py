@@ -38,12 +38,12 @@ def join_spans(spans: Iterable[Span]) -> list[Span]:
     return joined
 
 
-def widen_spans(spans: Sequence[Span], *, end: datetime) -> list[Span]:
-    """Add the hour before and the hour after each span, none from `end` on.
+def widen_spans(spans: Sequence[Span], *, end: datetime, reach: timedelta = HOUR) -> list[Span]:
+    """Add what is within `reach` before and after each span, nothing from `end` on.
 
     An answer that holds both neighbours of a missing hour proves that the source spans it.
     """
-    return join_spans((start - HOUR, min(stop + HOUR, end)) for start, stop in spans)
+    return join_spans((start - reach, min(stop + reach, end)) for start, stop in spans)
 
 
 def cut_span(span: Span, *, chunk_hours: int) -> list[Span]:

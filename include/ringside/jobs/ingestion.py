@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ringside.adapters.candle_store import Asked, CandleStore, RawBatch
+from ringside.adapters.candle_store import CandleStore, RawBatch
 from ringside.adapters.database import make_engine
+from ringside.adapters.publishing import Asked
 from ringside.adapters.release_store import ReleaseStore
 from ringside.core.audits import BatchAudit
 from ringside.core.candles import Candles, keep_closed, to_datetime

@@ -1,6 +1,7 @@
 """What each series has to be asked for: new hours, gaps anywhere in its history, revisions."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,7 @@ from ringside.adapters.candle_store import CandleStore
 from ringside.adapters.database import make_engine
 from ringside.adapters.venue_store import VenueStore
 from ringside.core.candles import floor_hour
-from ringside.core.windows import cut_span, group_hours, join_spans, widen_spans
+from ringside.core.windows import Span, cut_span, group_hours, join_spans, widen_spans
 from ringside.errors import SettingsError
 from ringside.settings import Settings
 
@@ -84,9 +85,17 @@ def _find_series_windows(settings: Settings, symbol: str, as_of: datetime) -> li
         symbol, authority=settings.venues_of(symbol)[0], as_of=as_of
     )
     missing = sorted({*store.find_missing_hours(symbol, as_of=as_of), *borrowed})
-    gaps = widen_spans(group_hours(missing), end=end)
+    return plan_windows(symbol, missing, recent=(recent, end))
+
+
+def plan_windows(
+    symbol: str, missing: Sequence[datetime], *, recent: Span, reach: timedelta = HOUR
+) -> list[Window]:
+    """Plan what to ask for: the recent span, and missing hours with what is `reach` beside them."""
+    recent_start, end = recent
+    gaps = widen_spans(group_hours(missing), end=end, reach=reach)
     pieces = [piece for gap in gaps for piece in cut_span(gap, chunk_hours=CHUNK_HOURS)]
-    spans = [*pieces[-GAP_WINDOWS:], *([(recent, end)] if recent < end else [])]
+    spans = [*pieces[-GAP_WINDOWS:], *([recent] if recent_start < end else [])]
     if len(gaps) == len(pieces):
         spans = join_spans(spans)
     windows = []

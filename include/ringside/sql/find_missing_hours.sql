@@ -1,24 +1,26 @@
 -- Hours that lie between published candles of a symbol, have none, and are worth asking for now:
 -- of each gap all hours or none, so that an answer always reaches the candles on both sides. A gap
 -- waits while the source has answered without every one of its hours and some turn has not come.
--- Parameters: :symbol; :start (timestamptz, may be null), :as_of (timestamptz; candles that close
--- in this span are known).
+-- For an auxiliary series the same of its values; a daily one is due on weekdays.
+-- Parameters: :symbol (or the name of an auxiliary series); :step (interval, from one candle to the
+-- next); :start (timestamptz, may be null), :as_of (timestamptz; candles that close in this span are
+-- known).
 -- Grain: one row per hour, oldest first.
 WITH known AS (
     SELECT
         c.open_time,
         lead(c.open_time) OVER (ORDER BY c.open_time) AS next_open_time
-    FROM candles AS c
+    FROM published_times AS c
     WHERE c.symbol = :symbol
         AND c.open_time >= coalesce(CAST(:start AS timestamptz), '-infinity')
-        AND c.open_time <= CAST(:as_of AS timestamptz) - interval '1 hour'
+        AND c.open_time <= CAST(:as_of AS timestamptz) - CAST(:step AS interval)
 ),
 gaps AS (
     SELECT
-        k.open_time + interval '1 hour' AS first_hour,
-        k.next_open_time - interval '1 hour' AS last_hour
+        k.open_time + CAST(:step AS interval) AS first_hour,
+        k.next_open_time - CAST(:step AS interval) AS last_hour
     FROM known AS k
-    WHERE k.next_open_time > k.open_time + interval '1 hour'
+    WHERE k.next_open_time > k.open_time + CAST(:step AS interval)
 ),
 missing AS (
     SELECT
@@ -27,11 +29,13 @@ missing AS (
         max(o.next_ask_at) OVER gap AS next_ask_at
     FROM gaps AS g
     CROSS JOIN LATERAL generate_series(
-        g.first_hour, g.last_hour, interval '1 hour'
+        g.first_hour, g.last_hour, CAST(:step AS interval)
     ) AS hours (open_time)
     LEFT JOIN outage_hours AS o
         ON o.symbol = :symbol
         AND o.open_time = hours.open_time
+    WHERE CAST(:step AS interval) < interval '1 day'
+        OR extract(isodow FROM hours.open_time) < 6
     WINDOW gap AS (PARTITION BY g.first_hour)
 )
 SELECT m.open_time
