@@ -112,7 +112,7 @@ lock: python ## Resolve the four locks anew from pyproject.toml [ARGS=--upgrade]
 
 CONTAINERS = PYTHONPATH=include $(PYTHON) -m ringside_containers
 
-backup: python ## Containers: write databases, artefacts and reports into one archive [TO=]
+backup: python ## Containers: write databases, artefacts, dockets and reports into one archive [TO=]
 	@$(CONTAINERS).backup backup $(if $(TO),--file $(TO))
 
 restore: python ## Containers: put an archive back, verified; asks [FROM= YES=1]

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+DOCKETS = "dockets/"  # within the state of the platform; a verdict without its docket is hearsay
 _COPY = re.compile(rb"^COPY (\S+) \(.*\) FROM stdin;$")
 _MODULUS = 2**256
 _CHUNK = 1 << 20
@@ -71,8 +72,10 @@ class Manifest:
     def count(self) -> str:
         """Tell how much it is, for a person."""
         tables = [table for part in self.parts.values() for table in part.tables.values()]
-        files = sum(len(part.files) for part in self.parts.values())
-        return f"{sum(t.rows for t in tables)} rows of {len(tables)} tables, {files} files"
+        files = [name for part in self.parts.values() for name in part.files]
+        dockets = sum(name.startswith(DOCKETS) for name in files)
+        rows = sum(table.rows for table in tables)
+        return f"{rows} rows of {len(tables)} tables, {len(files)} files, {dockets} of them dockets"
 
 
 def describe_dump(lines: Iterable[bytes]) -> dict[str, Table]:

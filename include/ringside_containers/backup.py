@@ -1,7 +1,8 @@
 """`make backup` and `make restore` of the composed platform; runs on the host, needs nothing else.
 
-A backup stops nothing. What refers is dumped before what it refers to: titles, then the registry,
-then its artefacts, which are never altered; so everything named in the archive is in it.
+A backup stops nothing. What refers is dumped before what it refers to: titles and verdicts, then
+the registry, then its artefacts and the dockets, which are never altered; so everything named in
+the archive is in it.
 A restore loads beside what is there, verifies by counts and digests, and only then changes over.
 """
 
@@ -225,7 +226,9 @@ def _restore(file: Path | None, *, is_agreed: bool) -> int:
     if not is_agreed:
         if not sys.stdin.isatty():
             return _fail("Nobody is there to be asked. To restore without a question: YES=1.")
-        _tell("This puts the archive in the place of all databases, artefacts and reports.")
+        _tell(
+            "This puts the archive in the place of all databases, artefacts, dockets and reports."
+        )
         if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
             return _fail("Nothing was restored.")
     manifest = restore(Stack(), file.resolve(), tell=_tell)

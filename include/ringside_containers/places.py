@@ -95,7 +95,8 @@ def find_places(compose: tuple[str, ...]) -> dict[str, Place]:
     """
     return {
         "artefacts": _find_artefacts(compose),
-        # Copies of models come from the registry again; the reports are a volume of their own.
+        # Dockets and audits. Copies of models come from the registry again; the reports are a
+        # volume of their own.
         "state": Folder("airflow-api-server", "/var/lib/ringside", ("models", "reports", "run")),
         "reports": Folder("airflow-api-server", "/var/lib/ringside/reports"),
     }

@@ -24,7 +24,7 @@ PROJECT = "ringside-backup-test"
 
 @pytest.fixture(scope="module")
 def stack():
-    """PostgreSQL with a table, and an artefact; all of it goes again."""
+    """PostgreSQL with a table, an artefact and a docket; all of it goes again."""
     compose = ("docker", "compose", "--project-directory", str(REPO), "-p", PROJECT)
     made = backup.Stack(compose)
     os.environ["COMPOSE_PROJECT_NAME"] = PROJECT
@@ -41,9 +41,17 @@ def ask(stack, text, database="ringside"):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def in_mlflow(stack, script):
-    command = stack.in_service("mlflow", ["sh", "-c", script])
+def in_service(stack, service, script):
+    command = stack.in_service(service, ["sh", "-c", script])
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def in_mlflow(stack, script):
+    return in_service(stack, "mlflow", script)
+
+
+def in_airflow(stack, script):
+    return in_service(stack, "airflow-api-server", f"cd /var/lib/ringside && {script}")
 
 
 @pytest.fixture
@@ -54,17 +62,23 @@ def filled(stack):
         "ALTER TABLE kept OWNER TO ringside; GRANT SELECT ON kept TO ringside_serving",
     )
     in_mlflow(stack, "cd /var/lib/mlflow && rm -rf * && mkdir -p 1/m && echo trees > 1/m/a.ubj")
+    in_airflow(
+        stack, "rm -rf dockets && mkdir dockets && cd dockets && echo bet > a && chmod 444 a"
+    )
     return stack
 
 
 def spoil(stack):
     ask(stack, "DELETE FROM kept WHERE n > 10; CREATE TABLE later (n int)")
     in_mlflow(stack, "cd /var/lib/mlflow && echo weeds > 1/m/a.ubj && echo x > later")
+    in_airflow(stack, "rm -f dockets/a && echo lie > dockets/a && echo x > dockets/later")
 
 
 def test_what_was_there_comes_back_with_owners_and_rights(filled, tmp_path):
     made = backup.back_up(filled, tmp_path / "a.tar", now=NOW)
     assert made.parts["ringside"].tables["public.kept"].rows == 5000
+    assert "dockets/a" in made.parts["state"].files
+    assert "1 of them dockets" in made.count()
     spoil(filled)
     assert backup.restore(filled, tmp_path / "a.tar", tell=lambda text: None) == made
     assert ask(filled, "SELECT count(*), sum(n) FROM kept") == "5000|12502500"
@@ -78,6 +92,9 @@ def test_what_was_there_comes_back_with_owners_and_rights(filled, tmp_path):
     assert ask(filled, "SELECT has_database_privilege('mlflow', 'ringside', 'CONNECT')") == "f"
     assert in_mlflow(filled, "cd /var/lib/mlflow && cat 1/m/a.ubj && find . -type f") == (
         "trees\n./1/m/a.ubj"
+    )
+    assert in_airflow(filled, "cat dockets/a && find dockets -type f -perm 444") == (
+        "bet\ndockets/a"
     )
     names = ask(filled, "SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1")
     assert names.split() == ["airflow", "mlflow", "postgres", "ringside"]

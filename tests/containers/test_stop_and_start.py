@@ -2,6 +2,7 @@
 
 import socket
 
+import httpx
 import pytest
 
 from containers.round_trip import read_champions, take_snapshot, wait_champions
@@ -22,6 +23,21 @@ def test_down_and_up_again_keeps_all_data(round_trip, stack):
     assert take_snapshot(stack, round_trip.as_of) == before
     assert stack.secrets == secrets
     assert secrets["airflow_admin_password"] not in said
+    require_docket(stack)
+
+
+def require_docket(stack):
+    """A verdict from before is derived again, and its docket shown, by the containers of now."""
+    verdict_id, docket = stack.query(
+        "SELECT id, docket FROM verdicts WHERE docket IS NOT NULL ORDER BY id LIMIT 1"
+    )[0]
+    replay = ("ringside", "verdict", "replay", str(verdict_id))
+    assert f"verdict={verdict_id} matches" in stack.compose(
+        "exec", "-T", "airflow-scheduler", *replay
+    )
+    address = f"http://127.0.0.1:{stack.ports['airflow']}/ringside/dockets/{docket}"
+    shown = httpx.get(address, headers=stack.api.headers, timeout=60)
+    assert (shown.status_code, "block_losses" in shown.json()) == (200, True)
 
 
 @pytest.fixture

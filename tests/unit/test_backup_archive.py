@@ -63,6 +63,9 @@ def made(tmp_path):
         "artefacts": archive.keep_part(
             make_tar({"1/model.ubj": b"trees"}), folder, "artefacts", is_database=False
         ),
+        "state": archive.keep_part(
+            make_tar({"dockets/a.json.gz": b"{}"}), folder, "state", is_database=False
+        ),
     }
     manifest = Manifest("2026-01-01T00:00:00+00:00", "0.1.0", parts)
     archive.write_archive(manifest, folder, tmp_path / "a.tar")
@@ -72,7 +75,7 @@ def made(tmp_path):
 def test_an_archive_gives_back_what_was_put_in(made, tmp_path):
     manifest, file = made
     assert archive.open_archive(file, tmp_path / "out") == manifest
-    assert manifest.count() == "3 rows of 2 tables, 1 files"
+    assert manifest.count() == "3 rows of 2 tables, 2 files, 1 of them dockets"
     assert b"".join(archive.read_chunks(tmp_path / "out" / "ringside.sql.gz")) == make_dump()
     assert [path.name for path in tmp_path.glob(".*partial")] == []
 

@@ -88,6 +88,18 @@ def test_one_setting_moves_the_artefacts_and_the_key_stays_in_a_file(compose):
     assert set(bucket["volumes"]) <= set(mlflow["volumes"])
 
 
+def test_dockets_outlive_containers_and_every_part_of_airflow_sees_them(compose):
+    parts = [name for name in compose["services"] if name.startswith("airflow-")]
+
+    assert len(parts) == 4
+    for name in parts:
+        service = compose["services"][name]
+        assert service["environment"]["RINGSIDE_STATE_DIR"] == "/var/lib/ringside", name
+        assert "ringside-state:/var/lib/ringside" in service["volumes"], name
+        assert "/var/lib/ringside" not in service["tmpfs"], name
+    assert "ringside-state" in compose["volumes"]
+
+
 def test_a_reload_is_no_wish_to_stop(compose):
     lasting = [s for s in compose["services"].values() if "healthcheck" in s]
 
