@@ -52,6 +52,11 @@ class Weights:
         found: Floats = self._add_up(alone) / self._total
         return found
 
+    @cached_property
+    def older_shares(self) -> Floats:
+        """Share of the average that lies so many hours back or further, shape (reach,)."""
+        return self.shares[::-1].cumsum()[::-1]
+
     def average(self, values: Floats, rows: int) -> Floats:
         """Average the hours up to each of the last `rows`; hours before the first count as zero.
 

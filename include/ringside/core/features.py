@@ -1,7 +1,7 @@
 """What a model sees at a closed candle: the registry of features and the table made of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,6 +188,20 @@ class FeatureTable:
             open_time=self.open_time[rows],
         )
 
+    def pick(self, names: Sequence[str]) -> "FeatureTable":
+        """Keep the named columns, in the order given.
+
+        Raises:
+            ValueError: A column is not there.
+        """
+        if tuple(names) == self.names:
+            return self
+        missing = sorted(set(names) - set(self.names))
+        if missing:
+            raise ValueError(f"no such features: {', '.join(missing)}")
+        places = np.array([self.names.index(name) for name in names], dtype=np.intp)
+        return replace(self, names=tuple(names), values=self.values[:, places])
+
     @property
     def is_usable(self) -> NDArray[np.bool_]:
         """Rows that can be fitted on and forecast from, shape (n,).
@@ -260,15 +274,14 @@ def compute_features(
     )
 
 
-def explain_unusable(candles: Candles) -> str:
+def explain_unusable(candles: Candles, row: FeatureTable) -> str:
     """Say why no forecast can be made from the last of these candles; empty where one can.
 
     Args:
         candles: What is known, sorted and unique, at most a look-back of it.
+        row: Features of the last candle, one row.
     """
-    if len(candles) == 0:
-        return f"{candles.symbol} has no closed candle"
-    if compute_features(candles, rows=1).is_usable[0]:
+    if row.is_usable[0]:
         return ""
     window = candles.take(candles.open_time > candles.open_time[-1] - LOOKBACK * HOUR)
     is_sound = find_sound(window)

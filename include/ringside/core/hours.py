@@ -71,24 +71,24 @@ class Hours:
             Shape (rows,); NaN where the hours present carry less than `MIN_SHARE` of the weight.
         """
         here = np.isfinite(values)
-        share = 1.0 - self._find_missing_share(here, weights.shares)
+        share = 1.0 - self._find_missing_share(here, weights)
         average = weights.average(np.where(here, values, 0.0), self.rows)
         enough = share >= MIN_SHARE
         return np.where(enough, average / np.where(enough, share, 1.0), np.nan)
 
-    def _find_missing_share(self, here: NDArray[np.bool_], shares: Floats) -> Floats:
+    def _find_missing_share(self, here: NDArray[np.bool_], weights: Weights) -> Floats:
         """Sum the weight that falls on missing hours and before the first, shape (rows,).
 
         Holes are few, so that adding them one by one costs less than a second sum over all hours.
         """
-        first, length = len(here) - self.rows, len(shares)
+        first, length = len(here) - self.rows, weights.reach
         missing = np.zeros(self.rows)
-        before = shares[::-1].cumsum()[::-1][first + 1 : first + 1 + self.rows]
+        before = weights.older_shares[first + 1 : first + 1 + self.rows]
         missing[: len(before)] = before
         for hole in np.flatnonzero(~here).tolist():
             start, stop = max(hole, first), min(hole + length, len(here))
             if start < stop:
-                missing[start - first : stop - first] += shares[start - hole : stop - hole]
+                missing[start - first : stop - first] += weights.shares[start - hole : stop - hole]
         return missing
 
     def last(self, values: NDArray[np.generic]) -> Floats:
