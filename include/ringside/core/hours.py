@@ -6,7 +6,8 @@ of rows and for the last row alone, so that training and serving agree to the la
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ WARM_UP = WEEK + 1
 """Candles after which a row is usable: by then every window has its share."""
 
 
+@cache
 def ewma_weights(half_life: int) -> Floats:
     """Compute weights that halve every `half_life` hours, cut off after eight of these.
 
@@ -37,11 +39,13 @@ def ewma_weights(half_life: int) -> Floats:
     return _share_out(0.5 ** (ages / half_life))
 
 
+@cache
 def mean_weights(length: int) -> Floats:
     """Compute equal weights of the last `length` hours, shape (length,), summing to one."""
-    return np.full(length, 1 / length)
+    return _keep(np.full(length, 1 / length))
 
 
+@cache
 def season_weights(ahead: int, *, period: int = DAY) -> Floats:
     """Compute weights of the past hours that stand where the next `ahead` hours do in a period.
 
@@ -56,8 +60,22 @@ def season_weights(ahead: int, *, period: int = DAY) -> Floats:
 
 
 def _share_out(weights: Floats) -> Floats:
-    shares: Floats = weights / weights.sum()
-    return shares
+    return _keep(weights / weights.sum())
+
+
+def _keep(weights: Floats) -> Floats:
+    """Let nobody change weights that are computed once for all."""
+    weights.setflags(write=False)
+    return weights
+
+
+class _Column(NamedTuple):
+    """A column as averages take it: missing hours as zeros, and which hours these are."""
+
+    values: Floats
+    filled: Floats
+    is_there: NDArray[np.bool_]
+    last_hole: int
 
 
 @dataclass(frozen=True)
@@ -104,11 +122,29 @@ class Hours:
         Returns:
             Shape (rows,); NaN where the hours present carry less than `MIN_SHARE` of the weight.
         """
-        here = np.isfinite(values)
-        share = 1.0 - self._find_missing_share(here, weights)
-        total = self._sum_past(np.where(here, values, 0.0), weights)
+        column = self._prepare(values)
+        total = self._sum_past(column.filled, weights)
+        if column.last_hole <= len(values) - self.rows - len(weights):
+            return total  # no row of these misses an hour: every share is one
+        share = 1.0 - self._find_missing_share(column.is_there, weights)
         enough = share >= MIN_SHARE
         return np.where(enough, total / np.where(enough, share, 1.0), np.nan)
+
+    def _prepare(self, values: Floats) -> _Column:
+        """Find what is missing in a column, once for all the averages of it."""
+        known = self._columns.get(id(values))
+        if known is None:
+            is_there = np.isfinite(values)
+            holes = np.flatnonzero(~is_there)
+            # every hour before the first is missing too
+            last_hole = int(holes[-1]) if len(holes) else -1
+            known = _Column(values, np.where(is_there, values, 0.0), is_there, last_hole)
+            self._columns[id(values)] = known
+        return known
+
+    @cached_property
+    def _columns(self) -> dict[int, _Column]:
+        return {}
 
     def _sum_past(self, values: Floats, weights: Floats) -> Floats:
         """Sum weighted windows ending at each row; each is one dot product of the same length."""
@@ -175,9 +211,17 @@ class Hours:
         Returns:
             Shape (rows,); NaN where none was known or it was older than the series allows.
         """
-        at = self.closed - hours_ago * HOUR
-        max_age_hours = AUXILIARY[series].max_age_hours
-        return join_known(self.auxiliary[series], at, max_age_hours=max_age_hours)
+        asked = series, hours_ago
+        if asked not in self._joined:
+            at = self.closed - hours_ago * HOUR
+            max_age_hours = AUXILIARY[series].max_age_hours
+            found = join_known(self.auxiliary[series], at, max_age_hours=max_age_hours)
+            self._joined[asked] = found
+        return self._joined[asked]
+
+    @cached_property
+    def _joined(self) -> dict[tuple[str, int], JoinedValues]:
+        return {}
 
 
 def put_on_grid(
