@@ -11,7 +11,7 @@ from forecast_api.champions import Champions
 from forecast_api.hour_inputs import NO_INPUTS, HourInputs
 from forecast_api.market import MarketWindow
 from forecast_api.questions import bad_field
-from forecast_api.schemas import CandleColumns
+from forecast_api.schemas.forecasts import CandleColumns
 from ringside.core.candles import HOUR, Candles
 from ringside.core.features import LOOKBACK
 from ringside.core.titles import Title
