@@ -1,5 +1,6 @@
 """What callers get who send candles of their own."""
 
+import numpy as np
 import pytest
 
 from serving_builders import window_of
@@ -53,3 +54,12 @@ def test_body_that_is_no_json_is_400_and_another_media_type_415(ask):
     sent = {"data": b"{", "headers": {"Content-Type": "application/json"}}
     assert ask("/v1/predict", method="POST", **sent).status_code == 400
     assert ask("/v1/predict", method="POST", data={"a": "b"}).status_code == 415
+
+
+def test_window_at_the_end_of_the_calendar_is_refused(ask, desk):
+    window = window_of(desk.market.candles)
+    opened = np.datetime64("9999-12-31T23", "s") - np.arange(726)[::-1] * np.timedelta64(1, "h")
+    window["open_time"] = [f"{at}Z" for at in opened]
+    answer = ask("/v1/predict", method="POST", json={"symbol": "BTCUSDT", "windows": [window]})
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["field"] == "windows.0.open_time.0"

@@ -14,7 +14,7 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 
-def _read_instant(value: object) -> object:
+def read_instant(value: object) -> object:
     """Let only RFC 3339 through; in a query a plus sign that was not escaped arrives as a blank."""
     if isinstance(value, str):
         value = value.replace(" ", "+")
@@ -34,7 +34,7 @@ def read_number(value: object) -> object:
     return value
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_read_instant)]
+Instant = Annotated[AwareDatetime, BeforeValidator(read_instant)]
 Whole = Annotated[int, BeforeValidator(read_number)]
 Symbol = Annotated[
     str, Field(description="A series, with or without its slash.", min_length=1, max_length=40)

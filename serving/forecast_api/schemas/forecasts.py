@@ -1,18 +1,13 @@
 """What is asked and answered of forecasts: of our own candles, and of a caller's."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AwareDatetime, Field, FiniteFloat, RootModel, model_validator
+from pydantic import AwareDatetime, Field, RootModel, model_validator
 
 from forecast_api.schemas.base import Asked, Horizon, Source, Symbol, Told
+from forecast_api.schemas.columns import Instants, Prices, Volumes
 
 MAX_WINDOWS = 100
-MAX_CANDLES = 1_000
-
-SentInstant = Annotated[AwareDatetime, Field(strict=True)]
-"""In a body, where there may be a hundred thousand of them: read without any Python."""
-Price = Annotated[FiniteFloat, Field(gt=0, lt=1e15, strict=True)]
-Volume = Annotated[FiniteFloat, Field(ge=0, lt=1e15, strict=True)]
 Warning_ = Literal[
     "no-model", "baseline", "previous-champion", "stale-candles", "last-good-copy", "database-down"
 ]
@@ -28,12 +23,12 @@ class SymbolQuery(Asked):
 class CandleColumns(Asked):
     """Closed hourly candles as columns of one length, oldest first; hours may be missing."""
 
-    open_time: list[SentInstant] = Field(min_length=1, max_length=MAX_CANDLES)
-    open: list[Price] = Field(min_length=1, max_length=MAX_CANDLES)
-    high: list[Price] = Field(min_length=1, max_length=MAX_CANDLES)
-    low: list[Price] = Field(min_length=1, max_length=MAX_CANDLES)
-    close: list[Price] = Field(min_length=1, max_length=MAX_CANDLES)
-    volume: list[Volume] = Field(min_length=1, max_length=MAX_CANDLES)
+    open_time: Instants
+    open: Prices
+    high: Prices
+    low: Prices
+    close: Prices
+    volume: Volumes
 
     @model_validator(mode="after")
     def _require_one_length(self) -> Self:
