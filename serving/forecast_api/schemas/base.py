@@ -45,7 +45,8 @@ Horizon = Annotated[int, Field(ge=1, description="Candles ahead, of one hour eac
 class Asked(BaseModel):
     """What is sent; unknown members are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # what callers send is seldom the same text twice: keeping it costs more than making it
+    model_config = ConfigDict(extra="forbid", frozen=True, cache_strings="keys")
 
 
 class Told(BaseModel):
