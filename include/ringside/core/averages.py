@@ -50,6 +50,8 @@ class Weights:
         alone = np.zeros(2 * self.reach - 1)
         alone[self.reach - 1] = 1.0
         found: Floats = self._add_up(alone) / self._total
+        # computed once for all who ask: nobody may change it
+        found.setflags(write=False)
         return found
 
     @cached_property

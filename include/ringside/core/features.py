@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -202,19 +203,24 @@ class FeatureTable:
         places = np.array([self.names.index(name) for name in names], dtype=np.intp)
         return replace(self, names=tuple(names), values=self.values[:, places])
 
-    @property
+    @cached_property
     def is_usable(self) -> NDArray[np.bool_]:
         """Rows that can be fitted on and forecast from, shape (n,).
 
         Sigma, the close and what is made of candles must be finite; an auxiliary value may be NaN.
         """
-        of_candles = [name not in _AUXILIARY_NAMES for name in self.names]
         usable: NDArray[np.bool_] = (
             np.isfinite(self.sigma)
             & np.isfinite(self.close)
-            & np.isfinite(self.values[:, of_candles]).all(axis=1)
+            & (np.isfinite(self.values) | _are_auxiliary(self.names)).all(axis=1)
         )
         return usable
+
+
+@cache
+def _are_auxiliary(names: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Tell which columns are made of auxiliary series, shape (k,)."""
+    return np.array([name in _AUXILIARY_NAMES for name in names], dtype=np.bool_)
 
 
 def find_names(auxiliary: Sequence[str] = ()) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ last bit.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,15 @@ MIN_SHARE = 0.2
 
 WARM_UP = WEEK + 1
 """Candles after which a row is usable: by then every window has its share."""
+
+
+class _Column(NamedTuple):
+    """A column as averages take it: missing hours as zeros, and which hours these are."""
+
+    values: Floats
+    filled: Floats
+    is_there: NDArray[np.bool_]
+    last_hole: int
 
 
 @dataclass(frozen=True)
@@ -70,11 +80,29 @@ class Hours:
         Returns:
             Shape (rows,); NaN where the hours present carry less than `MIN_SHARE` of the weight.
         """
-        here = np.isfinite(values)
-        share = 1.0 - self._find_missing_share(here, weights)
-        average = weights.average(np.where(here, values, 0.0), self.rows)
+        column = self._prepare(values)
+        average = weights.average(column.filled, self.rows)
+        if column.last_hole <= len(values) - self.rows - weights.reach:
+            return average  # no row of these misses an hour: every share is one
+        share = 1.0 - self._find_missing_share(column.is_there, weights)
         enough = share >= MIN_SHARE
         return np.where(enough, average / np.where(enough, share, 1.0), np.nan)
+
+    def _prepare(self, values: Floats) -> _Column:
+        """Find what is missing in a column, once for all the averages of it."""
+        known = self._columns.get(id(values))
+        if known is None:
+            is_there = np.isfinite(values)
+            holes = np.flatnonzero(~is_there)
+            # every hour before the first is missing too
+            last_hole = int(holes[-1]) if len(holes) else -1
+            known = _Column(values, np.where(is_there, values, 0.0), is_there, last_hole)
+            self._columns[id(values)] = known
+        return known
+
+    @cached_property
+    def _columns(self) -> dict[int, _Column]:
+        return {}
 
     def _find_missing_share(self, here: NDArray[np.bool_], weights: Weights) -> Floats:
         """Sum the weight that falls on missing hours and before the first, shape (rows,).
@@ -134,9 +162,17 @@ class Hours:
         Returns:
             Shape (rows,); NaN where none was known or it was older than the series allows.
         """
-        at = self.closed - hours_ago * HOUR
-        max_age_hours = AUXILIARY[series].max_age_hours
-        return join_known(self.auxiliary[series], at, max_age_hours=max_age_hours)
+        asked = series, hours_ago
+        if asked not in self._joined:
+            at = self.closed - hours_ago * HOUR
+            max_age_hours = AUXILIARY[series].max_age_hours
+            found = join_known(self.auxiliary[series], at, max_age_hours=max_age_hours)
+            self._joined[asked] = found
+        return self._joined[asked]
+
+    @cached_property
+    def _joined(self) -> dict[tuple[str, int], JoinedValues]:
+        return {}
 
 
 def put_on_grid(
