@@ -22,6 +22,8 @@ from ringside.core.quantiles import LEVELS
 from ringside.core.titles import Title
 from ringside.errors import StoreUnavailableError
 
+TOKEN = "a-token-of-the-tests-only"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TITLES = tuple(Title("BTC/USDT", horizon) for horizon in (1, 6))
 
 
@@ -125,7 +127,7 @@ def find_end(candles: Candles) -> datetime:
 
 def make_desk(candles: Candles, champions: Champions, folder: Path, **changes) -> Desk:
     """A desk at which everything works, 20 minutes after the last candle closed."""
-    now = changes.pop("now", datetime(2026, 1, 1, tzinfo=UTC))
+    now = changes.pop("now", NOW)
     parts = {
         "titles": TITLES,
         "champions": champions,
@@ -136,6 +138,12 @@ def make_desk(candles: Candles, champions: Champions, folder: Path, **changes) -
         "reports_dir": folder / "reports",
         "now": lambda: now,
         "request_reload": lambda: None,
-        "reload_token": "a-token-of-the-tests-only",
+        "reload_token": TOKEN,
     }
     return Desk(**(parts | changes))
+
+
+def window_of(candles: Candles) -> dict[str, list]:
+    """Candles as a caller sends them."""
+    columns = {n: getattr(candles, n).tolist() for n in ("open", "high", "low", "close", "volume")}
+    return {"open_time": [f"{at}Z" for at in candles.open_time], **columns}

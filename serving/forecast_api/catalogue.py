@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from forecast_api.contract import describe
 from forecast_api.desk import find_desk
 from forecast_api.questions import NoParameters, read_query
-from forecast_api.schemas import ModelsAnswer
+from forecast_api.schemas.models import ModelsAnswer
 from ringside.adapters.registry_reader import ModelVersion, RegistryReader
 from ringside.core.titles import Title
 from ringside.errors import ModelRefusedError, RegistryUnavailableError

@@ -15,7 +15,7 @@ from spectree import Response, SecurityScheme, SpecTree
 from spectree.models import SecureType, SecuritySchemeData
 
 from forecast_api.problems import MEDIA_TYPE
-from forecast_api.schemas import ProblemDocument
+from forecast_api.schemas.documents import ProblemDocument
 from ringside import __version__
 
 View = TypeVar("View", bound=Callable[..., Any])

@@ -13,7 +13,7 @@ from forecast_api.desk import Desk, find_desk, find_symbol
 from forecast_api.market import MarketWindow
 from forecast_api.problems import Problem
 from forecast_api.questions import read_body, read_query
-from forecast_api.schemas import ForecastAnswer, PredictAnswer, PredictBody, SymbolQuery
+from forecast_api.schemas.forecasts import ForecastAnswer, PredictAnswer, PredictBody, SymbolQuery
 from forecast_api.telemetry import count_forecasts
 from forecast_api.windows import forecast_windows
 from ringside.errors import StoreUnavailableError

@@ -10,7 +10,7 @@ from forecast_api.contract import describe
 from forecast_api.desk import Desk, find_desk
 from forecast_api.problems import Problem
 from forecast_api.questions import NoParameters, read_query
-from forecast_api.schemas import LiveAnswer, ReadyAnswer
+from forecast_api.schemas.health import LiveAnswer, ReadyAnswer
 from ringside.errors import StoreUnavailableError
 
 bp = Blueprint("health", __name__)

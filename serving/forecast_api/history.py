@@ -14,7 +14,12 @@ from forecast_api.desk import find_desk
 from forecast_api.forecast import require_symbol
 from forecast_api.market import LABELS
 from forecast_api.questions import read_query
-from forecast_api.schemas import CandlesAnswer, ForecastsAnswer, ForecastsQuery, HistoryQuery
+from forecast_api.schemas.history import (
+    CandlesAnswer,
+    ForecastsAnswer,
+    ForecastsQuery,
+    HistoryQuery,
+)
 from ringside.adapters.history_pages import Place, Span
 from ringside.core.quantiles import LEVELS, to_prices
 

@@ -11,7 +11,7 @@ from forecast_api.contract import describe
 from forecast_api.desk import find_desk
 from forecast_api.problems import Problem
 from forecast_api.questions import NoParameters, read_query
-from forecast_api.schemas import ModelAnswer, ReloadAnswer
+from forecast_api.schemas.models import ModelAnswer, ReloadAnswer
 
 bp = Blueprint("model", __name__)
 

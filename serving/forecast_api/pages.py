@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from forecast_api.contract import describe
 from forecast_api.questions import NoParameters, read_query
-from forecast_api.schemas import OpenApiDocument
+from forecast_api.schemas.documents import OpenApiDocument
 
 bp = Blueprint("pages", __name__)
 

@@ -5,16 +5,21 @@ from dataclasses import replace
 from http import HTTPStatus
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast_api.answers import Anchor, Given, find_anchor, forecast_titles
 from forecast_api.champions import Champions
 from forecast_api.hour_inputs import NO_INPUTS, HourInputs
 from forecast_api.market import MarketWindow
 from forecast_api.questions import bad_field
-from forecast_api.schemas import CandleColumns
-from ringside.core.candles import HOUR, Candles
+from forecast_api.schemas.forecasts import CandleColumns
+from ringside.core.candles import HOUR, Candles, Times
 from ringside.core.features import LOOKBACK
 from ringside.core.titles import Title
+
+_EPOCH = np.datetime64(0, "s")
+_END = np.datetime64("9000-01-01", "s")
+"""The calendar of answers ends with the year 9999, some horizons later than any candle."""
 
 
 def forecast_windows(
@@ -62,23 +67,30 @@ def _to_candles(field: str, symbol: str, columns: CandleColumns) -> Candles:
     Raises:
         Problem: 422; not on the hour, not ascending, or numbers that no candle has.
     """
-    seconds = np.array([at.timestamp() for at in columns.open_time])
-    opened = seconds.astype(np.int64).astype("datetime64[s]")
-    _require(f"{field}.open_time", seconds >= 0, "before 1970")
-    _require(f"{field}.open_time", seconds % 3600 == 0, "not on the hour")
-    ascends = np.diff(opened, prepend=opened[:1] - HOUR) > np.timedelta64(0, "s")
-    _require(f"{field}.open_time", ascends, "not after the candle before it")
-    prices = {name: np.array(getattr(columns, name)) for name in ("open", "high", "low", "close")}
-    top = np.maximum(prices["open"], prices["close"])
-    bottom = np.minimum(prices["open"], prices["close"])
-    _require(f"{field}.high", prices["high"] >= top, "below open or close")
-    _require(f"{field}.low", prices["low"] <= bottom, "above open or close")
-    candles = Candles(symbol, opened, **prices, volume=np.array(columns.volume))
+    opened = columns.open_time.astype("datetime64[h]").astype("datetime64[s]")
+    _require(f"{field}.open_time", columns.open_time >= _EPOCH, "before 1970")
+    _require(f"{field}.open_time", columns.open_time < _END, "after the year 8999")
+    _require(f"{field}.open_time", columns.open_time == opened, "not on the hour")
+    _require(f"{field}.open_time", _ascends(opened), "not after the candle before it")
+    top = np.maximum(columns.open, columns.close)
+    bottom = np.minimum(columns.open, columns.close)
+    _require(f"{field}.high", columns.high >= top, "below open or close")
+    _require(f"{field}.low", columns.low <= bottom, "above open or close")
+    candles = Candles(
+        symbol, opened, columns.open, columns.high, columns.low, columns.close, columns.volume
+    )
     # a grid is laid from the first hour to the last: a stray old candle must not make it huge
-    return candles.take(opened > opened[-1] - LOOKBACK * HOUR)
+    oldest = opened[-1] - LOOKBACK * HOUR
+    return candles if opened[0] > oldest else candles.take(opened > oldest)
 
 
-def _require(field: str, holds: np.ndarray, detail: str) -> None:
+def _ascends(opened: Times) -> NDArray[np.bool_]:
+    later = np.ones(len(opened), dtype=np.bool_)
+    later[1:] = opened[1:] > opened[:-1]
+    return later
+
+
+def _require(field: str, holds: NDArray[np.bool_], detail: str) -> None:
     if not holds.all():
         raise _refuse(f"{field}.{int(np.argmin(holds))}", detail)
 

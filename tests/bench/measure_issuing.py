@@ -167,7 +167,7 @@ def measure_floor(url: str, settings: Settings) -> float:
 def main() -> None:
     """Measure, print, and keep the figures."""
     logging.basicConfig(level=logging.ERROR)
-    with tempfile.TemporaryDirectory() as name, database(Path(name)) as url:
+    with tempfile.TemporaryDirectory() as name, database(Path(name)) as (url, _):
         folder = Path(name) / "mlflow"
         folder.mkdir()
         with mlflow_server(folder, str(folder / "artifacts")) as mlflow_url:

@@ -93,11 +93,12 @@ def is_plain_name(name: str) -> bool:
 def _read_files(folder: Path) -> dict[str, bytes]:
     if not folder.is_dir():
         raise ModelRefusedError(f"there is no model folder {folder}")
-    paths = sorted(folder.iterdir())
-    strange = [path.name for path in paths if path.is_symlink() or not path.is_file()]
+    with os.scandir(folder) as entries:
+        is_plain = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
+    strange = sorted(name for name, holds in is_plain.items() if not holds)
     if strange:
         raise ModelRefusedError(f"not a plain file in {folder}: {', '.join(strange)}")
-    files = {path.name: path.read_bytes() for path in paths}
+    files = {name: (folder / name).read_bytes() for name in sorted(is_plain)}
     if MANIFEST_FILE not in files:
         raise ModelRefusedError(f"there is no {MANIFEST_FILE} in {folder}")
     return files

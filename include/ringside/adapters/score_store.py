@@ -142,7 +142,9 @@ class ScoreStore:
         with transaction(self._engine) as connection:
             found = connection.execute(read_query("read_outcome_ranks"), values).all()
         return {
-            (row.symbol, row.horizon, row.contestant): np.frombuffer(row.ranks.encode(), np.uint8)
+            (row.symbol, row.horizon, row.contestant): np.frombuffer(row.ranks.encode(), np.uint8)[
+                ::-1
+            ]
             - ord("0")
             for row in found
         }

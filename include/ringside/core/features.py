@@ -1,26 +1,26 @@
 """What a model sees at a closed candle: the registry of features and the table made of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ringside.core.candles import HOUR, Candles, Floats, Times
-from ringside.core.hours import (
+from ringside.core.averages import (
     DAY,
     MONTH,
     WEEK,
-    Hours,
     ewma_weights,
-    find_sound,
     mean_weights,
-    put_on_grid,
     season_weights,
 )
+from ringside.core.candles import HOUR, Candles, Floats, Times
 from ringside.core.hours import LOOKBACK as LOOKBACK  # offered here too: a table's own limits
 from ringside.core.hours import WARM_UP as WARM_UP
+from ringside.core.hours import Hours, find_sound, put_on_grid
 from ringside.core.known_values import AUXILIARY, KnownValues
+from ringside.core.logarithms import compute_log
 
 CHANGES = (DAY, 5 * DAY)
 """Hours over which the change of an auxiliary series is taken: a session, and a week of them."""
@@ -68,7 +68,7 @@ def _volume(length: int) -> Feature:
     def compute(hours: Hours) -> Floats:
         usual = hours.week_volume
         recent = hours.weigh(hours.volume, mean_weights(length))
-        return np.log1p(np.divide(recent, usual, out=np.zeros_like(usual), where=usual > 0))
+        return compute_log(1 + np.divide(recent, usual, out=np.zeros_like(usual), where=usual > 0))
 
     return Feature(f"volume_{length}h", WEEK, compute)
 
@@ -120,7 +120,7 @@ def _day_of_week(hours: Hours) -> Floats:
 
 def _level(series: str) -> Feature:
     def compute(hours: Hours) -> Floats:
-        return np.log(hours.join(series).value)
+        return compute_log(hours.join(series).value)
 
     return Feature(f"{series}_level", AUXILIARY[series].max_age_hours, compute, series)
 
@@ -128,7 +128,7 @@ def _level(series: str) -> Feature:
 def _change(series: str, length: int) -> Feature:
     def compute(hours: Hours) -> Floats:
         before = hours.join(series, hours_ago=length).value
-        return np.log(hours.join(series).value / before)
+        return compute_log(hours.join(series).value / before)
 
     reach = length + AUXILIARY[series].max_age_hours
     return Feature(f"{series}_change_{length}h", reach, compute, series)
@@ -189,19 +189,38 @@ class FeatureTable:
             open_time=self.open_time[rows],
         )
 
-    @property
+    def pick(self, names: Sequence[str]) -> "FeatureTable":
+        """Keep the named columns, in the order given.
+
+        Raises:
+            ValueError: A column is not there.
+        """
+        if tuple(names) == self.names:
+            return self
+        missing = sorted(set(names) - set(self.names))
+        if missing:
+            raise ValueError(f"no such features: {', '.join(missing)}")
+        places = np.array([self.names.index(name) for name in names], dtype=np.intp)
+        return replace(self, names=tuple(names), values=self.values[:, places])
+
+    @cached_property
     def is_usable(self) -> NDArray[np.bool_]:
         """Rows that can be fitted on and forecast from, shape (n,).
 
         Sigma, the close and what is made of candles must be finite; an auxiliary value may be NaN.
         """
-        of_candles = [name not in _AUXILIARY_NAMES for name in self.names]
         usable: NDArray[np.bool_] = (
             np.isfinite(self.sigma)
             & np.isfinite(self.close)
-            & np.isfinite(self.values[:, of_candles]).all(axis=1)
+            & (np.isfinite(self.values) | _are_auxiliary(self.names)).all(axis=1)
         )
         return usable
+
+
+@cache
+def _are_auxiliary(names: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Tell which columns are made of auxiliary series, shape (k,)."""
+    return np.array([name in _AUXILIARY_NAMES for name in names], dtype=np.bool_)
 
 
 def find_names(auxiliary: Sequence[str] = ()) -> tuple[str, ...]:
@@ -261,15 +280,14 @@ def compute_features(
     )
 
 
-def explain_unusable(candles: Candles) -> str:
+def explain_unusable(candles: Candles, row: FeatureTable) -> str:
     """Say why no forecast can be made from the last of these candles; empty where one can.
 
     Args:
         candles: What is known, sorted and unique, at most a look-back of it.
+        row: Features of the last candle, one row.
     """
-    if len(candles) == 0:
-        return f"{candles.symbol} has no closed candle"
-    if compute_features(candles, rows=1).is_usable[0]:
+    if row.is_usable[0]:
         return ""
     window = candles.take(candles.open_time > candles.open_time[-1] - LOOKBACK * HOUR)
     is_sound = find_sound(window)

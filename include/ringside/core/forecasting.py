@@ -28,7 +28,11 @@ def forecast_quantiles(
     Raises:
         ModelRefusedError: A column is missing, or the quantiles are not finite or cross.
     """
-    quantiles = contestant.forecast(_pick_columns(table, names), table.sigma)
+    try:
+        seen = table if names is None else table.pick(names)
+    except ValueError as error:
+        raise ModelRefusedError(f"{contestant.name} cannot be asked: {error}") from error
+    quantiles = contestant.forecast(seen.values, seen.sigma)
     if quantiles.shape != (len(table.sigma), len(LEVELS)) or not are_sound(quantiles):
         raise ModelRefusedError(f"{contestant.name} gave quantiles that cross or are not finite")
     return quantiles
@@ -60,13 +64,3 @@ def forecast_calibrated(
     """
     quantiles = forecast_quantiles(contestant, table, names=names)
     return apply_shifts(quantiles, table.sigma, horizon=horizon, shifts=np.asarray(shifts))
-
-
-def _pick_columns(table: FeatureTable, names: tuple[str, ...] | None) -> Floats:
-    if names is None or names == table.names:
-        return table.values
-    missing = sorted(set(names) - set(table.names))
-    if missing:
-        raise ModelRefusedError(f"no such features: {', '.join(missing)}")
-    picked: Floats = table.values[:, np.array([table.names.index(name) for name in names])]
-    return picked

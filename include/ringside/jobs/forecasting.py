@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 from sqlalchemy import Engine
@@ -37,6 +38,11 @@ class Window:
     candles: Candles
     auxiliary: Mapping[str, KnownValues]
 
+    @cached_property
+    def row(self) -> FeatureTable:
+        """Features of the last candle, one row in every column that the values allow."""
+        return compute_features(self.candles, rows=1, auxiliary=self.auxiliary)
+
     def compute(self, names: Sequence[str]) -> FeatureTable:
         """Compute the last row in these columns, as a model was fitted on them.
 
@@ -44,9 +50,7 @@ class Window:
             ModelRefusedError: A column needs an auxiliary series that the settings do not name.
         """
         try:
-            return compute_features(
-                self.candles, rows=1, auxiliary=self.auxiliary, names=tuple(names)
-            )
+            return self.row.pick(names)
         except ValueError as error:
             raise ModelRefusedError(f"its columns cannot be computed here: {error}") from error
 
@@ -66,11 +70,12 @@ def read_series(
     auxiliary = read_auxiliary(engine, settings.auxiliary, as_of=as_of, hours=hours)
     windows, withheld = {}, []
     for symbol, candles in read_windows(engine, symbols, as_of=as_of, hours=hours).items():
-        reason = find_reason_to_withhold(candles, as_of)
+        window = Window(candles, auxiliary)
+        reason = find_reason_to_withhold(window, as_of)
         if reason:
             withheld.append(Withheld(symbol, 0, "", 0, as_of, reason))
         else:
-            windows[symbol] = Window(candles, auxiliary)
+            windows[symbol] = window
     return windows, withheld
 
 
@@ -111,14 +116,15 @@ def read_shifts(engine: Engine, keys: Sequence[Key], *, as_of: datetime) -> dict
     }
 
 
-def find_reason_to_withhold(candles: Candles, as_of: datetime) -> str:
-    """Say why nothing can be forecast at the full hour `as_of` from these candles; empty if not."""
+def find_reason_to_withhold(window: Window, as_of: datetime) -> str:
+    """Say why nothing can be forecast at the full hour `as_of` from a window; empty if not."""
+    candles = window.candles
     if len(candles) == 0:
         return f"no candle has closed in the {LOOKBACK} hours before {as_of.isoformat()}"
     last = to_datetime(candles.close_time[-1])
     if last != as_of:
         return f"the candle closing at {as_of.isoformat()} is missing; the last closed at {last}"
-    return explain_unusable(candles)
+    return explain_unusable(candles, window.row)
 
 
 def make_forecasts(

@@ -1,19 +1,19 @@
 """Puts the forecasts of every contestant on the record before their outcome is known."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-
-from sqlalchemy import Engine
+from itertools import product
 
 from ringside.adapters.database import make_engine
 from ringside.adapters.ledger_store import LedgerStore
 from ringside.adapters.model_files import LoadedModel
 from ringside.adapters.registry_reader import RegistryReader
 from ringside.adapters.score_store import Key
-from ringside.core.candles import floor_hour
-from ringside.core.features import FeatureTable
+from ringside.core.candles import Floats, floor_hour
+from ringside.core.contestants import CONTESTANTS
 from ringside.core.forecasts import Forecast, Kind, Withheld, find_kind
 from ringside.core.manifest import require_fit_before
 from ringside.core.titles import Title
@@ -24,6 +24,9 @@ from ringside.settings import Settings
 
 BATCH_SERIES = 100
 """Series whose hour is read, forecast and written at once: one transaction, one query a table."""
+
+LOADERS = 2
+"""Models loaded at the same time; XGBoost lets go of the interpreter while it reads trees."""
 
 _log = logging.getLogger(__name__)
 
@@ -83,8 +86,13 @@ def issue_forecasts(
             symbols = settings.series[start : start + BATCH_SERIES]
             score_fresh(engine, symbols, as_of=hour)
             windows, missed = read_series(settings, engine, symbols, as_of=hour)
-            entrants, refused = _load_entrants(settings, registry, aliases, list(windows), hour)
-            rows, failed = _forecast(engine, entrants, windows, as_of=hour)
+            with ThreadPoolExecutor(1) as aside:
+                # PostgreSQL goes through the outcomes while models are loaded
+                shifts = aside.submit(
+                    read_shifts, engine, _list_keys(settings, windows), as_of=hour
+                )
+                entrants, refused = _load_entrants(settings, registry, aliases, list(windows), hour)
+                rows, failed = _forecast(entrants, windows, shifts.result(), as_of=hour)
             stamped = [replace(row, issued_at=issued_at, kind=kind) for row in rows]
             lost = [*missed, *refused, *failed]
             added += LedgerStore(engine).append(stamped, lost, withheld_at=issued_at)
@@ -103,46 +111,51 @@ def _load_entrants(
     as_of: datetime,
 ) -> tuple[list[Entrant], list[Withheld]]:
     """Load every version that an alias names; one that is refused is withheld with the reason."""
-    entrants, withheld = [], []
+    entrants, withheld, named = [], [], []
     for title in (Title(symbol, horizon) for symbol in symbols for horizon in settings.horizons):
-        named = aliases.get(title.model_name, {})
-        versions = sorted(set(named.values()))
+        versions = sorted(set(aliases.get(title.model_name, {}).values()))
+        named += [(title, version) for version in versions]
         if not versions:
             reason = f"no model of {title.model_name} is trained yet"
             withheld.append(Withheld(title.symbol, title.horizon, "", 0, as_of, reason))
-        for version in versions:
-            try:
-                model = registry.load(title.model_name, version, settings.models_dir)
-                require_fit_before(model.manifest, as_of)
-            except ModelRefusedError as error:
-                # the record carries the reason; the other contestants must not miss their hour
-                withheld.append(_blame(title, "", version, as_of, error))
-            else:
-                entrants.append(Entrant(title, version, model))
+
+    def load(one: tuple[Title, int]) -> Entrant | Withheld:
+        title, version = one
+        try:
+            model = registry.load(title.model_name, version, settings.models_dir)
+            require_fit_before(model.manifest, as_of)
+        except ModelRefusedError as error:
+            # the record carries the reason; the other contestants must not miss their hour
+            return _blame(title, "", version, as_of, error)
+        return Entrant(title, version, model)
+
+    with ThreadPoolExecutor(LOADERS) as pool:
+        for found in pool.map(load, named):
+            entrants.append(found) if isinstance(found, Entrant) else withheld.append(found)
     return entrants, withheld
 
 
+def _list_keys(settings: Settings, symbols: Iterable[str]) -> list[Key]:
+    """List whose outcomes may be asked for, before it is known which models can be loaded."""
+    return list(product(symbols, settings.horizons, CONTESTANTS))
+
+
 def _forecast(
-    engine: Engine,
     entrants: Sequence[Entrant],
     windows: Mapping[str, Window],
+    shifts: Mapping[Key, Floats],
     *,
     as_of: datetime,
 ) -> tuple[list[Forecast], list[Withheld]]:
     """Let the entrants forecast from the last row of their series, calibrated."""
-    shifts = read_shifts(engine, sorted({one.key for one in entrants}), as_of=as_of)
-    tables: dict[tuple[str, tuple[str, ...]], FeatureTable] = {}
     rows: list[Forecast] = []
     withheld = []
     for one in entrants:
-        window, names = windows[one.title.symbol], one.model.manifest.feature_names
-        contestant, place = one.model.contestant, (one.title.symbol, names)
+        window, contestant = windows[one.title.symbol], one.model.contestant
         try:
-            if place not in tables:
-                tables[place] = window.compute(names)
             rows += make_forecasts(
                 contestant,
-                tables[place],
+                window.compute(one.model.manifest.feature_names),
                 one.title,
                 version=one.version,
                 shifts=shifts[one.key],

@@ -17,6 +17,7 @@ from ringside.core.contestants.base import (
     read_params,
     write_params,
 )
+from ringside.core.contestants.trees import FEW_ROWS, Trees
 from ringside.core.quantiles import LEVELS, compute_band, sort_quantiles
 from ringside.errors import ModelRefusedError
 
@@ -61,6 +62,7 @@ class Xgboost(Contestant):
     def __init__(self, params: Params | None = None) -> None:
         super().__init__(params)
         self._booster: xgboost.Booster | None = None
+        self._trees: Trees | None = None
         self._band = np.zeros(len(LEVELS))
 
     def fit(self, sample: Sample, *, seed: int) -> None:
@@ -87,11 +89,14 @@ class Xgboost(Contestant):
         """
         if self._booster is None:
             raise ModelRefusedError("an xgboost contestant was asked before it was fitted")
-        scaled = self._booster.inplace_predict(
-            features,
-            base_margin=np.tile(self._band, (len(features), 1)),
-            validate_features=False,
-        )
+        if self._trees is not None and len(features) <= FEW_ROWS:
+            scaled = self._trees.sum(features, self._band)
+        else:
+            scaled = self._booster.inplace_predict(
+                features,
+                base_margin=np.tile(self._band, (len(features), 1)),
+                validate_features=False,
+            )
         quantiles = np.asarray(scaled, dtype=np.float64).reshape(len(features), len(LEVELS))
         return sort_quantiles(quantiles * sigma[:, None])
 
@@ -114,6 +119,7 @@ class Xgboost(Contestant):
         try:
             content = bytearray(files[BOOSTER_FILE])
             loaded._booster = xgboost.Booster({"nthread": 1}, model_file=content)
+            loaded._trees = Trees.read(loaded._booster, levels=len(LEVELS))
         except (KeyError, ValueError) as error:
             raise ModelRefusedError(f"{BOOSTER_FILE} is missing or unreadable: {error}") from error
         return loaded

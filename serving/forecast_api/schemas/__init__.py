@@ -1,0 +1,1 @@
+"""What callers send and get, as typed schemas: the OpenAPI document is made from these."""
