@@ -7,7 +7,6 @@ import pytest
 
 from builders import make_candles
 from feature_checks import (
-    COUNT,
     INSTANTS,
     Auxiliary,
     is_blind,
@@ -21,21 +20,14 @@ from ringside.core.features import (
     FEATURES,
     Feature,
     compute_features,
-    explain_unusable,
-    find_look_back,
     find_names,
 )
 from ringside.core.hours import (
     LOOKBACK,
-    MIN_SHARE,
     WARM_UP,
     Hours,
-    ewma_weights,
-    put_on_grid,
-    season_weights,
 )
 from ringside.core.known_values import KnownValues
-from ringside.core.targets import forward_log_return
 
 every_feature = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 
@@ -156,48 +148,6 @@ def test_features_mean_what_they_are_called():
     assert {name: value[name] for name in expected} == pytest.approx(expected, rel=1e-9)
 
 
-def test_season_looks_at_the_hours_of_day_that_come_next():
-    lags = np.flatnonzero(season_weights(6))
-    assert set((-lags) % 24) == {1, 2, 3, 4, 5, 6}
-    assert season_weights(6).sum() == pytest.approx(1)
-
-
-def test_hours_beside_a_gap_are_unusable_and_heal(candles):
-    usable = compute_features(candles).is_usable
-    gap = slice(COUNT - 330, COUNT - 325)
-    assert not usable[gap].any()
-    assert not usable[COUNT - 325]
-    assert usable[COUNT - 315 :].all()
-
-
-def test_rows_are_usable_once_warm():
-    usable = compute_features(make_candles(WARM_UP + 50)).is_usable
-    assert usable[WARM_UP - 1 :].all()
-    assert not usable[:120].any()
-
-
-def test_market_that_never_moves_has_no_usable_row():
-    made = make_candles(300)
-    still = np.full(300, 100.0)
-    flat = replace(made, open=still, high=still, low=still, close=still)
-    assert not compute_features(flat).is_usable.any()
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [np.array([1, 0]), np.array([0, 0, 1])],
-    ids=["unsorted", "repeated"],
-)
-def test_unsorted_or_repeated_candles_are_refused(rows):
-    with pytest.raises(ValueError, match="not sorted, unique and on the hour"):
-        compute_features(make_candles(3).take(rows))
-
-
-def test_no_candles_are_refused():
-    with pytest.raises(ValueError, match="no candles of BTC/USDT"):
-        compute_features(make_candles(3).take(slice(0, 0)))
-
-
 def test_auxiliary_columns_come_with_their_series_only(candles, auxiliary):
     assert compute_features(candles, rows=1).names == FEATURE_NAMES
     only_vix = compute_features(candles, rows=1, auxiliary={"vix": auxiliary["vix"]}).names
@@ -222,105 +172,3 @@ def test_auxiliary_columns_mean_what_they_are_called(candles, auxiliary):
     assert value["vix_level"] == pytest.approx(np.log(known.value[now]))
     assert value["vix_change_24h"] == pytest.approx(np.log(known.value[now] / known.value[before]))
     assert value["vix_age_h"] == (as_of - known.known_at[now]) / np.timedelta64(1, "h")
-
-
-def test_old_auxiliary_value_is_nan_and_leaves_the_row_usable(candles, auxiliary):
-    vix = auxiliary["vix"]
-    keep = vix.known_at < candles.close_time[-1] - 111 * HOUR
-    old = KnownValues(vix.known_at[keep], vix.value[keep])
-    table = compute_features(candles, rows=1, auxiliary={"vix": old})
-    assert np.isnan(table.values[0, [name.startswith("vix") for name in table.names]]).all()
-    assert table.is_usable.all()
-
-
-def test_unknown_column_and_absent_series_are_refused(candles):
-    with pytest.raises(ValueError, match="no such feature: crystal_ball"):
-        compute_features(candles, names=["crystal_ball"])
-    with pytest.raises(ValueError, match="no such feature"):
-        find_look_back(["crystal_ball"])
-    with pytest.raises(ValueError, match="columns of gold, vix are asked for"):
-        compute_features(candles, names=["vix_level", "gold_age_h", "return_1h"])
-
-
-@pytest.mark.parametrize("column", ["high", "low", "close", "volume"])
-@pytest.mark.parametrize("number", [np.nan, np.inf, -1.0])
-def test_candle_with_an_impossible_number_counts_as_missing(column, number):
-    made = make_candles(LOOKBACK)
-    broken = getattr(made, column).copy()
-    broken[-30] = number
-    table = compute_features(replace(made, **{column: broken}))
-    without = compute_features(made.take(np.arange(LOOKBACK) != LOOKBACK - 30))
-    np.testing.assert_array_equal(table.values, without.values)
-    assert not table.is_usable[-30]
-    assert table.is_usable[-1]
-
-
-def _break_last(candles: Candles) -> Candles:
-    close = candles.close.copy()
-    close[-1] = np.inf
-    return replace(candles, close=close)
-
-
-def _freeze(candles: Candles) -> Candles:
-    still = np.full(len(candles), 100.0)
-    return replace(candles, open=still, high=still, low=still, close=still)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [
-        (lambda made: made, ""),
-        (lambda made: made.take(slice(0, 0)), "BTC/USDT has no closed candle"),
-        (lambda made: made.take(slice(-50, None)), "50 candles are too little history"),
-        (_break_last, "the last candle holds a number that is not finite"),
-        (_freeze, "the price has not moved in 721 hours"),
-        (
-            lambda made: made.take(np.arange(LOOKBACK) % (LOOKBACK - 1) % 700 < 2),
-            "of the last 721 hours have no sound candle",
-        ),
-    ],
-)
-def test_reason_why_nothing_can_be_forecast_is_named(spoil, reason):
-    found = explain_unusable(spoil(make_candles(LOOKBACK)))
-    assert reason in found
-    assert bool(found) == bool(reason)
-
-
-def test_short_average_of_few_rows_is_that_of_all(candles):
-    """More rows are asked for than there are candles: the past is padded, not wrapped."""
-    few = candles.take(slice(0, 3))
-    hours = put_on_grid(few, rows=3, auxiliary={})
-    mean = hours.weigh(few.close, np.full(4, 0.25))
-    np.testing.assert_allclose(mean, [few.close[0], few.close[:2].mean(), few.close.mean()])
-
-
-@pytest.mark.parametrize("horizon", [1, 6])
-def test_target_is_the_log_return_that_follows(horizon):
-    close = make_candles(40).close
-    target = forward_log_return(close, horizon)
-    expected = [np.log(close[i + horizon] / close[i]) for i in range(40 - horizon)]
-    np.testing.assert_allclose(target[:-horizon], expected, rtol=1e-9, atol=1e-12)
-    assert np.isnan(target[-horizon:]).all()
-
-
-def test_horizon_must_lie_ahead():
-    with pytest.raises(ValueError, match="at least 1"):
-        forward_log_return(np.ones(3), 0)
-
-
-@pytest.mark.parametrize("rows", [1, 40, 60])
-def test_average_over_holes_is_that_of_a_loop(rows):
-    rng = np.random.default_rng(6)
-    made = make_candles(60)
-    candles = made.take(np.sort(rng.choice(np.arange(1, 59), 40, replace=False)))
-    hours = put_on_grid(candles, rows=rows, auxiliary={})
-    weights = ewma_weights(3)
-    expected = []
-    for row in range(len(hours.close) - hours.rows, len(hours.close)):
-        total = share = 0.0
-        for lag, weight in enumerate(weights):
-            if row >= lag and np.isfinite(hours.close[row - lag]):
-                total += weight * hours.close[row - lag]
-                share += weight
-        expected.append(total / share if share >= MIN_SHARE else np.nan)
-    np.testing.assert_allclose(hours.weigh(hours.close, weights), expected, rtol=1e-12)

@@ -7,21 +7,20 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ringside.core.candles import HOUR, Candles, Floats, Times
-from ringside.core.hours import (
+from ringside.core.averages import (
     DAY,
     MONTH,
     WEEK,
-    Hours,
     ewma_weights,
-    find_sound,
     mean_weights,
-    put_on_grid,
     season_weights,
 )
+from ringside.core.candles import HOUR, Candles, Floats, Times
 from ringside.core.hours import LOOKBACK as LOOKBACK  # offered here too: a table's own limits
 from ringside.core.hours import WARM_UP as WARM_UP
+from ringside.core.hours import Hours, find_sound, put_on_grid
 from ringside.core.known_values import AUXILIARY, KnownValues
+from ringside.core.logarithms import compute_log
 
 CHANGES = (DAY, 5 * DAY)
 """Hours over which the change of an auxiliary series is taken: a session, and a week of them."""
@@ -69,7 +68,7 @@ def _volume(length: int) -> Feature:
     def compute(hours: Hours) -> Floats:
         usual = hours.week_volume
         recent = hours.weigh(hours.volume, mean_weights(length))
-        return np.log1p(np.divide(recent, usual, out=np.zeros_like(usual), where=usual > 0))
+        return compute_log(1 + np.divide(recent, usual, out=np.zeros_like(usual), where=usual > 0))
 
     return Feature(f"volume_{length}h", WEEK, compute)
 
@@ -121,7 +120,7 @@ def _day_of_week(hours: Hours) -> Floats:
 
 def _level(series: str) -> Feature:
     def compute(hours: Hours) -> Floats:
-        return np.log(hours.join(series).value)
+        return compute_log(hours.join(series).value)
 
     return Feature(f"{series}_level", AUXILIARY[series].max_age_hours, compute, series)
 
@@ -129,7 +128,7 @@ def _level(series: str) -> Feature:
 def _change(series: str, length: int) -> Feature:
     def compute(hours: Hours) -> Floats:
         before = hours.join(series, hours_ago=length).value
-        return np.log(hours.join(series).value / before)
+        return compute_log(hours.join(series).value / before)
 
     reach = length + AUXILIARY[series].max_age_hours
     return Feature(f"{series}_change_{length}h", reach, compute, series)

@@ -1,23 +1,23 @@
 """Candles on a gap-free hourly grid, averages over their past, and sigma.
 
 Every number is a fixed sum over a bounded number of past hours, done in the same order for a year
-of rows and for the last row alone, so that training and serving agree to the last bit.
+of rows and for the last row alone, on whatever processor, so that training and serving agree to the
+last bit.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ringside.core.averages import MONTH, WEEK, Weights, ewma_weights, mean_weights
 from ringside.core.candles import HOUR, Candles, Floats, Times
 from ringside.core.known_values import AUXILIARY, JoinedValues, KnownValues, join_known
+from ringside.core.logarithms import compute_log
 
-DAY = 24
-WEEK = 7 * DAY
-MONTH = 30 * DAY
 LOOKBACK = MONTH + 1
 """Candles that one row may look at, its own included: 30 days of returns need one close more."""
 
@@ -26,47 +26,6 @@ MIN_SHARE = 0.2
 
 WARM_UP = WEEK + 1
 """Candles after which a row is usable: by then every window has its share."""
-
-
-@cache
-def ewma_weights(half_life: int) -> Floats:
-    """Compute weights that halve every `half_life` hours, cut off after eight of these.
-
-    Returns:
-        Weights, newest first, summing to one, shape (8 * half_life,), `MONTH` at most.
-    """
-    ages = np.arange(min(8 * half_life, MONTH))
-    return _share_out(0.5 ** (ages / half_life))
-
-
-@cache
-def mean_weights(length: int) -> Floats:
-    """Compute equal weights of the last `length` hours, shape (length,), summing to one."""
-    return _keep(np.full(length, 1 / length))
-
-
-@cache
-def season_weights(ahead: int, *, period: int = DAY) -> Floats:
-    """Compute weights of the past hours that stand where the next `ahead` hours do in a period.
-
-    With a period of a day these are the same hours of day, with a week the same of the week.
-
-    Returns:
-        Weights, newest first, shape (MONTH,), summing to one; zero at other hours.
-    """
-    lag = np.arange(MONTH)
-    steps = np.arange(1, ahead + 1)
-    return _share_out(((lag[:, None] + steps) % period == 0).sum(axis=1).astype(np.float64))
-
-
-def _share_out(weights: Floats) -> Floats:
-    return _keep(weights / weights.sum())
-
-
-def _keep(weights: Floats) -> Floats:
-    """Let nobody change weights that are computed once for all."""
-    weights.setflags(write=False)
-    return weights
 
 
 class _Column(NamedTuple):
@@ -103,7 +62,7 @@ class Hours:
     @cached_property
     def log_return(self) -> Floats:
         """Log return of each hour (unitless), shape (n,); NaN beside a gap."""
-        return np.diff(np.log(self.close), prepend=np.nan)
+        return np.diff(compute_log(self.close), prepend=np.nan)
 
     @cached_property
     def squared_return(self) -> Floats:
@@ -113,22 +72,21 @@ class Hours:
     @cached_property
     def log_range(self) -> Floats:
         """Log of high over low of each hour (unitless), shape (n,)."""
-        wide: Floats = np.log(self.high / self.low)
-        return wide
+        return compute_log(self.high / self.low)
 
-    def weigh(self, values: Floats, weights: Floats) -> Floats:
-        """Average `values` over the past by `weights`, newest first; missing hours are left out.
+    def weigh(self, values: Floats, weights: Weights) -> Floats:
+        """Average `values` over the past by `weights`; missing hours are left out.
 
         Returns:
             Shape (rows,); NaN where the hours present carry less than `MIN_SHARE` of the weight.
         """
         column = self._prepare(values)
-        total = self._sum_past(column.filled, weights)
-        if column.last_hole <= len(values) - self.rows - len(weights):
-            return total  # no row of these misses an hour: every share is one
-        share = 1.0 - self._find_missing_share(column.is_there, weights)
+        average = weights.average(column.filled, self.rows)
+        if column.last_hole <= len(values) - self.rows - weights.reach:
+            return average  # no row of these misses an hour: every share is one
+        share = 1.0 - self._find_missing_share(column.is_there, weights.shares)
         enough = share >= MIN_SHARE
-        return np.where(enough, total / np.where(enough, share, 1.0), np.nan)
+        return np.where(enough, average / np.where(enough, share, 1.0), np.nan)
 
     def _prepare(self, values: Floats) -> _Column:
         """Find what is missing in a column, once for all the averages of it."""
@@ -146,26 +104,19 @@ class Hours:
     def _columns(self) -> dict[int, _Column]:
         return {}
 
-    def _sum_past(self, values: Floats, weights: Floats) -> Floats:
-        """Sum weighted windows ending at each row; each is one dot product of the same length."""
-        reach = self.rows + len(weights) - 1
-        padding = np.zeros(max(0, reach - len(values)))
-        padded = np.concatenate([padding, values[max(0, len(values) - reach) :]])
-        return np.correlate(padded, weights[::-1], "valid")
-
-    def _find_missing_share(self, here: NDArray[np.bool_], weights: Floats) -> Floats:
+    def _find_missing_share(self, here: NDArray[np.bool_], shares: Floats) -> Floats:
         """Sum the weight that falls on missing hours and before the first, shape (rows,).
 
         Holes are few, so that adding them one by one costs less than a second sum over all hours.
         """
-        first, length = len(here) - self.rows, len(weights)
+        first, length = len(here) - self.rows, len(shares)
         missing = np.zeros(self.rows)
-        before = weights[::-1].cumsum()[::-1][first + 1 : first + 1 + self.rows]
+        before = shares[::-1].cumsum()[::-1][first + 1 : first + 1 + self.rows]
         missing[: len(before)] = before
         for hole in np.flatnonzero(~here).tolist():
             start, stop = max(hole, first), min(hole + length, len(here))
             if start < stop:
-                missing[start - first : stop - first] += weights[start - hole : stop - hole]
+                missing[start - first : stop - first] += shares[start - hole : stop - hole]
         return missing
 
     def last(self, values: NDArray[np.generic]) -> Floats:
