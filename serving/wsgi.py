@@ -19,12 +19,9 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.metrics_dir.absolute())
 
 from forecast_api import create_app  # noqa: E402 - see above
 from forecast_api.process import ServingProcess  # noqa: E402 - see above
-from forecast_api.telemetry import access_log  # noqa: E402 - see above
+from forecast_api.telemetry import write_access_lines  # noqa: E402 - see above
 
-_lines = logging.StreamHandler(sys.stdout)
-_lines.setFormatter(logging.Formatter("%(message)s"))
-access_log.addHandler(_lines)
-access_log.propagate = False
+write_access_lines(to=sys.stdout.fileno())
 
 process = ServingProcess(settings, threads=THREADS)
 app = create_app(process.get_desk, settings.series)
