@@ -1,5 +1,6 @@
 """Auxiliary values as fetched, their gaps anywhere in the history, and released ones."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -128,6 +129,17 @@ def test_yahoo_is_not_asked_for_hours_that_it_has_forgotten(market):
     (window,) = find_auxiliary_windows(years, gold, as_of=AS_OF, first=first)
     assert window.start == first.isoformat()
     assert yahoo.first_stamp(AUXILIARY["vix"], as_of=AS_OF) is None
+
+
+def test_two_runs_at_the_same_time_leave_what_one_leaves(market, tmp_path):
+    write_vix(tmp_path, without=[LOST], bad={FIRST: -3.0})
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(ingest_auxiliary, market, "vix", as_of=AS_OF) for _ in range(2)]
+    facts = [run.result() for run in runs]
+    assert sorted(fact.changed for fact in facts) == [0, DAYS - 2]
+    tables = ("observations", "quarantined_observations", "outage_hours")
+    counts = [read_table(market, f"SELECT count(*) FROM {table}")[0][0] for table in tables]
+    assert counts == [DAYS - 2, 1, 1]
 
 
 def test_a_refused_value_is_published_when_a_person_says_so_and_only_warned_about_then(

@@ -46,7 +46,10 @@ def test_a_start_in_another_time_zone_means_the_same_instant():
     ("start", "end", "told"),
     [
         (None, AS_OF, "an end without a start"),
-        (AS_OF, None, "the window is empty"),
+        (AS_OF, None, "the window is in the future"),
+        (AS_OF + timedelta(days=3), AS_OF + timedelta(days=4), "the window is in the future"),
+        (datetime(2025, 3, 1, 7), None, "start 2025-03-01T07:00:00 has no time zone"),  # noqa: DTZ001 - naive on purpose
+        (AS_OF - timedelta(hours=2), datetime(2025, 3, 1, 11), "end .* has no time zone"),  # noqa: DTZ001 - naive on purpose
         (AS_OF - timedelta(hours=2), AS_OF - timedelta(hours=3), "the window is empty"),
     ],
 )

@@ -145,18 +145,21 @@ def _find_stretches(
     strange = np.zeros(len(joints), dtype=np.bool_)
     stretch: list[int] = []
     side = 0.0  # of the joint that opened the stretch; 0 where it is not at hand
+    # Years of rows one by one: as numpy's own scalars they take many times as long.
+    suspects = is_suspect.tolist()
+    sides = np.where(np.abs(joints) > limit, np.sign(joints), 0.0).tolist()  # 0: not broken
+    has_joint = np.isfinite(joints).tolist()
     for row in order:
-        joint = joints[row]
-        is_broken = bool(abs(joint) > limit)
-        is_back = is_broken and np.sign(joint) != side
-        if stretch and (is_back or (np.isnan(joint) and side)):
+        is_back = sides[row] != 0 and sides[row] != side
+        if stretch and (is_back or (not has_joint[row] and side)):
             strange[stretch] = True
+        is_broken = sides[row] != 0 and not (is_back and stretch)
         if is_back and stretch:
-            stretch, is_broken = [], False
-        if not is_suspect[row]:
             stretch = []
-        elif np.isnan(joint) or (is_broken and not stretch):
-            stretch, side = [row], 0.0 if np.isnan(joint) else float(np.sign(joint))
+        if not suspects[row]:
+            stretch = []
+        elif not has_joint[row] or (is_broken and not stretch):
+            stretch, side = [row], sides[row]
         elif stretch:
             stretch.append(row)
     strange[stretch if side else []] = True

@@ -179,14 +179,12 @@ def _require_window(
     if symbol not in settings.series:
         known = ", ".join(settings.series)
         raise SettingsError(f"{symbol!r} is none of the series of the settings: {known}")
-    for name, instant in (("start", start), ("end", end), ("as_of", as_of)):
-        if instant is not None and instant.tzinfo is None:
-            raise SettingsError(f"{name} {instant.isoformat()} has no time zone")
+    span = require_bounds(start, end, as_of=as_of)
     if end is not None and floor_hour(end.astimezone(UTC)) > floor_hour(as_of.astimezone(UTC)):
         raise SettingsError(
             f"the window ends in the future: {end.isoformat()} is after {as_of.isoformat()}"
         )
-    return require_bounds(start, end, as_of=as_of)
+    return span
 
 
 def _count_hours(span: Span) -> int:

@@ -137,15 +137,28 @@ def require_named_venues(settings: Settings, symbol: str) -> None:
 def require_bounds(
     start: datetime | None, end: datetime | None, *, as_of: datetime
 ) -> tuple[datetime, datetime]:
-    """Cut the bounds that were asked for to full hours in UTC, none of them after `as_of`."""
+    """Cut the bounds that were asked for to full hours in UTC, none of them after `as_of`.
+
+    Raises:
+        SettingsError: Something lacks its time zone, or no hour is left between the bounds.
+    """
     if start is None:
         raise SettingsError("an end without a start names no window; give both")
+    for name, instant in (("start", start), ("end", end), ("as_of", as_of)):
+        if instant is not None and instant.tzinfo is None:
+            raise SettingsError(f"{name} {instant.isoformat()} has no time zone")
+    closed = floor_hour(as_of.astimezone(UTC))
+    if floor_hour(start.astimezone(UTC)) >= closed:
+        raise SettingsError(
+            f"the window is in the future: nothing from {start.isoformat()} on has closed before"
+            f" {closed.isoformat()}, the last full hour"
+        )
     first = floor_hour(start.astimezone(UTC))
-    last = min(floor_hour((end or as_of).astimezone(UTC)), floor_hour(as_of.astimezone(UTC)))
+    last = min(floor_hour((end or as_of).astimezone(UTC)), closed)
     if first >= last:
         raise SettingsError(
-            f"the window is empty: start {first.isoformat()} is not before {last.isoformat()},"
-            " the end that was given or the last full hour",
+            f"the window is empty: start {first.isoformat()} is not before its end,"
+            f" {last.isoformat()}"
         )
     return first, last
 

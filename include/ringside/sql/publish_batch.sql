@@ -39,30 +39,35 @@ passed AS (
             )
         )
 ),
-written AS (
-    INSERT INTO candles AS c (
+-- Under the lock nobody else adds a candle; ON CONFLICT would look each of them up once more.
+added AS (
+    INSERT INTO candles (
         symbol, open_time, open, high, low, close, volume, venue, batch_id, published_at
     )
     SELECT symbol, open_time, open, high, low, close, volume, venue, :batch_id, now()
     FROM passed
-    ON CONFLICT (symbol, open_time) DO UPDATE SET
-        open = excluded.open,
-        high = excluded.high,
-        low = excluded.low,
-        close = excluded.close,
-        volume = excluded.volume,
-        venue = excluded.venue,
-        batch_id = excluded.batch_id,
-        published_at = excluded.published_at
-    WHERE (c.open, c.high, c.low, c.close, c.volume, c.venue)
-        IS DISTINCT FROM (
-            excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume,
-            excluded.venue
-        )
+    WHERE is_new
+    RETURNING 1
+),
+revised AS (
+    UPDATE candles AS c
+    SET
+        open = p.open,
+        high = p.high,
+        low = p.low,
+        close = p.close,
+        volume = p.volume,
+        venue = p.venue,
+        batch_id = :batch_id,
+        published_at = now()
+    FROM passed AS p
+    WHERE NOT p.is_new
+        AND c.symbol = p.symbol
+        AND c.open_time = p.open_time
+        AND (c.open, c.high, c.low, c.close, c.volume, c.venue)
+            IS DISTINCT FROM (p.open, p.high, p.low, p.close, p.volume, p.venue)
     RETURNING 1
 )
--- Under the lock every row that is new is written; what is written beside them was revised.
 SELECT
-    new.published,
-    (SELECT count(*) FROM written) - new.published AS revised
-FROM (SELECT count(*) FILTER (WHERE is_new) AS published FROM passed) AS new
+    (SELECT count(*) FROM added) AS published,
+    (SELECT count(*) FROM revised) AS revised
