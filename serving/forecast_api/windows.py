@@ -14,8 +14,12 @@ from forecast_api.market import MarketWindow
 from forecast_api.questions import bad_field
 from forecast_api.schemas.forecasts import CandleColumns
 from ringside.core.candles import HOUR, Candles, Times
-from ringside.core.features import LOOKBACK
+from ringside.core.features import CHANGES, LOOKBACK
+from ringside.core.known_values import keep_known
 from ringside.core.titles import Title
+
+AUXILIARY_REACH = (LOOKBACK - max(CHANGES)) * HOUR
+"""How long before our own hour a window may end and find all its auxiliary values in ours."""
 
 _EPOCH = np.datetime64(0, "s")
 _END = np.datetime64("9000-01-01", "s")
@@ -32,15 +36,15 @@ def forecast_windows(
     """Forecast every title from the last candle of each of a caller's windows.
 
     They are calibrated by the shifts of our own hour, those last known. A caller sends no auxiliary
-    values: ours are taken where all windows end with our own hour, else there are none, and a model
-    that looks at them is passed over.
+    values: each window gets those of ours that were known at its end. Where one ends after our own
+    hour, or too long before it, there are none, and a model that looks at them is passed over.
 
     Raises:
         Problem: 422 that names the field; the candles are no candles, or too few.
     """
     sent = [_to_candles(_name(number), symbol, each) for number, each in enumerate(windows)]
     inputs = NO_INPUTS if ours is None else ours.inputs
-    if ours is not None and not all(_ends_with(each, ours.candles) for each in sent):
+    if ours is not None and not all(_ends_near(each, ours.candles) for each in sent):
         inputs = replace(inputs, auxiliary={})
     anchors = [_find_anchor(_name(number), each, inputs) for number, each in enumerate(sent)]
     return anchors, forecast_titles(titles, champions, anchors, inputs)
@@ -50,12 +54,16 @@ def _name(number: int) -> str:
     return f"windows.{number}"
 
 
-def _ends_with(sent: Candles, ours: Candles) -> bool:
-    return len(ours) > 0 and bool(sent.open_time[-1] == ours.open_time[-1])
+def _ends_near(sent: Candles, ours: Candles) -> bool:
+    """Tell whether our auxiliary values, a look-back of them, hold all that a window looks at."""
+    if len(ours) == 0:
+        return False
+    behind = ours.open_time[-1] - sent.open_time[-1]
+    return bool(0 * HOUR <= behind <= AUXILIARY_REACH)
 
 
 def _find_anchor(field: str, candles: Candles, inputs: HourInputs) -> Anchor:
-    anchor = find_anchor(candles, inputs.auxiliary)
+    anchor = find_anchor(candles, keep_known(inputs.auxiliary, candles.close_time[-1]))
     if anchor is None or not anchor.features.is_usable[-1]:
         raise _refuse(field, "too few hours before its last candle have one, or no price has moved")
     return anchor

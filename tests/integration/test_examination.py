@@ -1,19 +1,25 @@
 """A new challenger before the ring: a real Gunicorn serves it alone, real stores behind it."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import numpy as np
 import pytest
 import test_serving_reload
 from httpx import get as ask_url
+from sqlalchemy import insert
 
+from builders import make_candles
+from feature_checks import make_auxiliary
 from processes import REPO, SERVING_PYTHON
 from ringside.adapters import trial_service
+from ringside.adapters.database import make_engine, transaction
 from ringside.adapters.examinee_registry import examinee_registry
 from ringside.adapters.registry import Registry
 from ringside.adapters.registry_reader import RegistryReader
+from ringside.adapters.tables import observations
 from ringside.core.contestants import CONTESTANTS
 from ringside.core.contestants.bands import BAND_FILE, write_band
+from ringside.core.features import LOOKBACK
 from ringside.core.manifest import compute_checksums
 from ringside.core.titles import CHALLENGER, CHAMPION, Title
 from ringside.errors import ModelRefusedError, RegistryUnavailableError, SettingsError
@@ -40,12 +46,12 @@ def gym(service_settings):
     return service_settings.model_copy(update=changes)
 
 
-def register_all(settings, *, seed=SEED, **changed):
+def register_all(settings, *, seed=SEED, auxiliary=None, **changed):
     """Register one training; `changed` replaces files of the booster after its manifest."""
     title = Title(settings.series[0], settings.horizons[0])
     with Registry(settings.mlflow_url) as registry:
         for contestant in CONTESTANTS:
-            manifest, files = fit_model(title, contestant, seed=seed)
+            manifest, files = fit_model(title, contestant, seed=seed, auxiliary=auxiliary)
             if contestant == "xgboost":
                 files |= {name.replace("_", "."): content for name, content in changed.items()}
             registry.register(manifest, files, metrics={})
@@ -82,6 +88,37 @@ def test_a_sound_challenger_passes_and_enters(gym):
         assert read_aliases(gym) == ENTERED | {"xgboost": 3, CHALLENGER: 3}
     require_passed(gym, gym.series[0], as_of=as_of)
     assert examine(gym, gym.series[0], as_of=as_of).seconds < facts.seconds / 2  # not again
+
+
+def publish_vix(settings):
+    """Publish VIX beside the candles of `fill_market`, and give it as it was known."""
+    vix = make_auxiliary(make_candles(LOOKBACK + 10, symbol=settings.series[0], seed=1))["vix"]
+    rows = [
+        {
+            "series": "vix",
+            "time": at.replace(tzinfo=UTC),
+            "known_at": at.replace(tzinfo=UTC),
+            "value": value,
+            "venue": "test",
+            "published_at": at.replace(tzinfo=UTC),
+        }
+        for at, value in zip(vix.known_at.tolist(), vix.value.tolist(), strict=True)
+    ]
+    with transaction(make_engine(settings)) as connection:
+        connection.execute(insert(observations), rows)
+    return {"vix": vix}
+
+
+def test_a_challenger_that_looks_at_auxiliary_series_passes(gym):
+    settings = gym.model_copy(update={"auxiliary": ("vix",)})
+    as_of = register_all(settings, auxiliary=publish_vix(settings))
+    title = Title(settings.series[0], settings.horizons[0])
+    with Registry(settings.mlflow_url) as registry:
+        model = registry.load(title.model_name, 3, settings.models_dir)
+    assert "vix_change_24h" in model.manifest.feature_names
+    facts = examine(settings, title.symbol, as_of=as_of)
+    assert facts.refused == ()
+    assert [one.contestant for one in facts.passed] == ["xgboost", "linear"]
 
 
 def test_a_refused_challenger_gets_no_alias_and_fails_loudly(gym):

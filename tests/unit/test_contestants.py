@@ -73,8 +73,8 @@ def test_files_of_another_kind_are_refused(name):
 
 @every_contestant
 def test_no_file_is_a_pickle(name):
-    for content in fit(name).save().values():
-        assert content[:1] == b"{"
+    for file, content in fit(name).save().items():
+        assert content[:6] == b"\x93NUMPY" if file.endswith(".npy") else content[:1] == b"{"
 
 
 def test_baselines_are_those_the_titles_know():
@@ -108,8 +108,29 @@ def test_another_seed_makes_another_xgboost():
 
 def test_damaged_booster_is_refused():
     files = fit("xgboost").save()
+    damaged = {**files, "booster.ubj": files["booster.ubj"][:500]}
     with pytest.raises(ModelRefusedError, match=r"booster\.ubj"):
-        Xgboost.load({**files, "booster.ubj": files["booster.ubj"][:500]})
+        Xgboost.load(damaged).forecast(np.zeros((9, 24)), np.ones(9))
+    del damaged["trees.npy"]
+    with pytest.raises(ModelRefusedError, match=r"booster\.ubj"):
+        Xgboost.load(damaged)
+
+
+def test_damaged_trees_are_refused():
+    files = fit("xgboost").save()
+    for content in (b"", b"\x93NUMPY", files["trees.npy"][:500], files["band.json"]):
+        with pytest.raises(ModelRefusedError, match=r"trees\.npy"):
+            Xgboost.load({**files, "trees.npy": content})
+
+
+def test_model_of_a_time_before_trees_were_kept_forecasts_the_same():
+    sample = make_sample(seed=9)
+    files = fit("xgboost").save()
+    old = Xgboost.load({name: files[name] for name in files if name != "trees.npy"})
+    new = Xgboost.load(files)
+    for rows in (slice(0, 1), slice(None)):
+        asked = sample.features[rows], sample.sigma[rows]
+        np.testing.assert_array_equal(old.forecast(*asked), new.forecast(*asked))
 
 
 def test_unfitted_xgboost_neither_forecasts_nor_saves():

@@ -10,7 +10,9 @@ from forecast_api.champions import load_champions
 from forecast_api.hour_inputs import HourInputs
 from forecast_api.last_good import LastGood
 from forecast_api.lineup import Candidate, Lineup
+from forecast_api.windows import AUXILIARY_REACH
 from ringside.core.calibration import apply_shifts
+from ringside.core.candles import HOUR
 from ringside.core.features import compute_features
 from ringside.core.known_values import KnownValues
 from serving_builders import NOW, TITLES, make_copy, window_of
@@ -80,15 +82,32 @@ def test_model_is_given_the_auxiliary_values_it_was_fitted_with(ask, desk, auxil
     assert age == (datetime.fromisoformat(body["market_time"]) - newest).total_seconds()
 
 
+def test_callers_window_gets_the_values_that_were_known_at_its_end(ask, desk, auxiliary, with_vix):
+    """Of windows that end with our hour or before it, whatever became known since."""
+    candles = desk.market.candles
+    windows = [candles.take(slice(None, len(candles) - back)) for back in (0, 1, 30)]
+    sent = {"symbol": "BTCUSDT", "windows": [window_of(each) for each in windows]}
+    body = ask("/v1/predict", method="POST", json=sent, **with_vix).json
+    assert [window["forecasts"][0]["rung"] for window in body["windows"]] == ["registry"] * 3
+    table = compute_features(candles, auxiliary=auxiliary)
+    model = with_vix["champions"].by_title[TITLES[0]].model
+    for told, row in zip(body["windows"], (-1, -2, -31), strict=True):
+        here = slice(len(table.sigma) + row, len(table.sigma) + row + 1)
+        expected = model.contestant.forecast(table.values[here], table.sigma[here])[0]
+        assert list(told["forecasts"][0]["log_return"].values()) == expected.tolist()
+
+
 def test_model_without_its_auxiliary_values_is_passed_over(ask, desk, with_vix):
-    """Never served with wrong inputs: values of our hour are none for another hour."""
-    ours, past = desk.market.candles, desk.market.candles.take(slice(None, -1))
+    """Never served with wrong inputs: values that reach to our hour do not reach to any."""
+    ours = desk.market.candles
+    late = replace(ours, open_time=ours.open_time + HOUR)
+    early = replace(ours, open_time=ours.open_time - AUXILIARY_REACH - HOUR)
     served = []
-    for windows in ([ours], [ours, past]):
+    for windows in ([ours], [ours, late], [early]):
         sent = {"symbol": "BTCUSDT", "windows": [window_of(each) for each in windows]}
         body = ask("/v1/predict", method="POST", json=sent, **with_vix).json
         served += [window["forecasts"][0]["rung"] for window in body["windows"]]
-    assert served == ["registry", "baseline", "baseline"]
+    assert served == ["registry", "baseline", "baseline", "baseline"]
     empty = np.empty(0)
     nothing = {"vix": KnownValues(empty.astype("datetime64[s]"), empty)}
     market = replace(desk.market, inputs=HourInputs(auxiliary=nothing))

@@ -1,5 +1,7 @@
 """Trees read as arrays say what XGBoost says, to the last bit, and refuse what they cannot read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xgboost
@@ -66,3 +68,22 @@ def test_row_on_a_threshold_goes_right():
 def test_booster_of_another_kind_is_refused(changes, reason):
     with pytest.raises(ValueError, match=reason):
         Trees.read(fit(rounds=3, **changes), levels=len(LEVELS))
+
+
+def test_written_trees_come_back_and_strange_ones_are_refused():
+    trees = Trees.read(fit(), levels=len(LEVELS))
+    content = trees.to_bytes()
+    back = Trees.from_bytes(content, levels=len(LEVELS))
+    for name, value in vars(trees).items():
+        np.testing.assert_array_equal(getattr(back, name), value)
+        assert np.asarray(getattr(back, name)).dtype == np.asarray(value).dtype
+    with pytest.raises(ValueError, match="not 7 a round"):
+        Trees.from_bytes(content, levels=7)
+    for change, reason in (
+        ({"child": trees.child[::-1]}, "back or nowhere"),
+        ({"child": trees.child + len(trees.feature)}, "back or nowhere"),
+        ({"feature": trees.feature - 99}, "no feature"),
+    ):
+        strange = replace(trees, **change).to_bytes()
+        with pytest.raises(ValueError, match=reason):
+            Trees.from_bytes(strange, levels=len(LEVELS))

@@ -99,6 +99,15 @@ class KnownValues:
     value: Floats
 
 
+def keep_known(values: Mapping[str, KnownValues], at: np.datetime64) -> dict[str, KnownValues]:
+    """Keep what was known at an instant (UTC), by series."""
+    return {
+        name: KnownValues(known.known_at[is_past], known.value[is_past])
+        for name, known in values.items()
+        for is_past in [known.known_at <= at]
+    }
+
+
 @dataclass(frozen=True)
 class JoinedValues:
     """What was known at each asked instant, shape (m,).

@@ -25,10 +25,12 @@ from ringside.core.candles import Candles, floor_hour, to_datetime
 from ringside.core.contestants import CONTESTANTS
 from ringside.core.examination import find_fault
 from ringside.core.features import LOOKBACK, FeatureTable, compute_features
+from ringside.core.forecasting import forecast_quantiles
 from ringside.core.manifest import Fit
 from ringside.core.quantiles import LEVELS
 from ringside.core.titles import CHALLENGER, CHALLENGING, Title, list_ring_aliases
 from ringside.errors import HistoryTooShortError, ModelRefusedError
+from ringside.jobs.forecasting import read_auxiliary
 from ringside.settings import Settings
 
 EXAMINED_HOURS = 28 * 24
@@ -185,7 +187,9 @@ def _examine_one(
                 answers = [service.ask("/v1/predict", body) for body in bodies]
         _require_sane(answers, examinee)
         # only now in this process, where a crash would end the examination of all
-        quantiles = load_contestant(folder).contestant.forecast(hours.values, hours.sigma)
+        model = load_contestant(folder)
+        names = model.manifest.feature_names
+        quantiles = forecast_quantiles(model.contestant, hours, names=names)
         return find_fault(quantiles, hours.sigma, title.horizon)
     except ModelRefusedError as error:
         log = str(error.facts.get("log", ""))
@@ -243,10 +247,10 @@ def _read_past(
     Raises:
         HistoryTooShortError: there are too few such hours to ask about.
     """
-    count = LOOKBACK + EXAMINED_HOURS
-    store = CandleStore(make_engine(settings))
-    candles = store.read_candles(title.symbol, as_of=floor_hour(as_of), count=count)
-    table = compute_features(candles)
+    count, hour, engine = LOOKBACK + EXAMINED_HOURS, floor_hour(as_of), make_engine(settings)
+    candles = CandleStore(engine).read_candles(title.symbol, as_of=hour, count=count)
+    auxiliary = read_auxiliary(engine, settings.auxiliary, as_of=hour, hours=count)
+    table = compute_features(candles, auxiliary=auxiliary)
     hours = table.take(np.flatnonzero(table.is_usable & (table.sigma > 0)))
     if len(hours.sigma) < ASKED_TIMES:
         raise HistoryTooShortError(

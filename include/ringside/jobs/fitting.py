@@ -18,7 +18,7 @@ from ringside.core.canaries import (
 from ringside.core.candles import Candles, to_datetime64
 from ringside.core.contestants import CONTESTANTS, Contestant, Sample
 from ringside.core.features import WARM_UP, FeatureTable, compute_features
-from ringside.core.known_values import KnownValues
+from ringside.core.known_values import KnownValues, keep_known
 from ringside.core.splits import make_sample
 from ringside.core.titles import BASELINES
 from ringside.core.trials import (
@@ -61,12 +61,7 @@ class Inputs:
 
     def compute(self, candles: Candles) -> FeatureTable:
         """Compute the features of candles; of auxiliary values only what was known at their end."""
-        end = candles.close_time[-1]
-        known = {
-            name: KnownValues(values.known_at[is_past], values.value[is_past])
-            for name, values in self.auxiliary.items()
-            for is_past in [values.known_at <= end]
-        }
+        known = keep_known(self.auxiliary, candles.close_time[-1])
         return compute_features(candles, auxiliary=known)
 
 

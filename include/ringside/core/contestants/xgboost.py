@@ -22,6 +22,7 @@ from ringside.core.quantiles import LEVELS, compute_band, sort_quantiles
 from ringside.errors import ModelRefusedError
 
 BOOSTER_FILE = "booster.ubj"
+TREES_FILE = "trees.npy"
 
 SETTINGS: dict[str, object] = {
     "objective": "reg:quantileerror",
@@ -62,6 +63,7 @@ class Xgboost(Contestant):
     def __init__(self, params: Params | None = None) -> None:
         super().__init__(params)
         self._booster: xgboost.Booster | None = None
+        self._content = b""
         self._trees: Trees | None = None
         self._band = np.zeros(len(LEVELS))
 
@@ -85,14 +87,12 @@ class Xgboost(Contestant):
         """Forecast in units of sigma and scale back, shape (n, 5).
 
         Raises:
-            ModelRefusedError: The contestant was never fitted.
+            ModelRefusedError: The contestant was never fitted, or its booster cannot be read.
         """
-        if self._booster is None:
-            raise ModelRefusedError("an xgboost contestant was asked before it was fitted")
         if self._trees is not None and len(features) <= FEW_ROWS:
             scaled = self._trees.sum(features, self._band)
         else:
-            scaled = self._booster.inplace_predict(
+            scaled = self._require_booster().inplace_predict(
                 features,
                 base_margin=np.tile(self._band, (len(features), 1)),
                 validate_features=False,
@@ -101,25 +101,43 @@ class Xgboost(Contestant):
         return sort_quantiles(quantiles * sigma[:, None])
 
     def save(self) -> dict[str, bytes]:
-        """Give the booster in XGBoost's own binary JSON, the band, and the parameters."""
-        if self._booster is None:
-            raise ModelRefusedError("an xgboost contestant was saved before it was fitted")
-        booster = bytes(self._booster.save_raw(raw_format="ubj"))
+        """Give the booster in XGBoost's own binary JSON, its trees, the band, the parameters."""
+        booster = self._require_booster()
         return {
-            BOOSTER_FILE: booster,
+            BOOSTER_FILE: bytes(booster.save_raw(raw_format="ubj")),
+            TREES_FILE: Trees.read(booster, levels=len(LEVELS)).to_bytes(),
             BAND_FILE: write_band(self._band),
             PARAMS_FILE: write_params(self.params),
         }
 
     @classmethod
     def load(cls, files: Mapping[str, bytes]) -> Self:
-        """Rebuild from the binary JSON; prediction stays on one thread."""
+        """Rebuild from trees and band; the booster is read when many rows are asked for.
+
+        A model of a time before trees were kept has its booster read at once.
+        """
         loaded = cls(read_params(files, XgboostParams))
         loaded._band = read_band(files)
+        if BOOSTER_FILE not in files:
+            raise ModelRefusedError(f"{BOOSTER_FILE} is missing")
+        loaded._content = files[BOOSTER_FILE]
+        if TREES_FILE not in files:
+            loaded._require_booster()
+            return loaded
         try:
-            content = bytearray(files[BOOSTER_FILE])
-            loaded._booster = xgboost.Booster({"nthread": 1}, model_file=content)
-            loaded._trees = Trees.read(loaded._booster, levels=len(LEVELS))
-        except (KeyError, ValueError) as error:
-            raise ModelRefusedError(f"{BOOSTER_FILE} is missing or unreadable: {error}") from error
+            loaded._trees = Trees.from_bytes(files[TREES_FILE], levels=len(LEVELS))
+        except (ValueError, EOFError) as error:
+            raise ModelRefusedError(f"{TREES_FILE} is unreadable: {error}") from error
         return loaded
+
+    def _require_booster(self) -> xgboost.Booster:
+        """Give the booster; prediction stays on one thread."""
+        if self._booster is None:
+            if not self._content:
+                raise ModelRefusedError("an xgboost contestant was asked before it was fitted")
+            try:
+                content = bytearray(self._content)
+                self._booster = xgboost.Booster({"nthread": 1}, model_file=content)
+            except ValueError as error:
+                raise ModelRefusedError(f"{BOOSTER_FILE} is unreadable: {error}") from error
+        return self._booster
