@@ -5,7 +5,7 @@
 **What.** `plan_roll_back` records who asked and why, and finds the last version that was live
 before. Its alias moves back, the service reloads, every worker has to answer with it, and only
 then is the title recorded. Doing it again goes one step further back, not to and fro. The gate
-starts its evidence anew; to keep it from acting, freeze the title in `decide_title`.
+goes on from there; to keep it from acting, freeze the title in `decide_title`.
 
 **A re-run** of the same run finishes a change that was cut short and takes no second step.
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from ringside.core.gate.streams import Stream, TitleRecord
+from ringside.core.gate.streams import Stream, Term, TitleRecord
 
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 NORMAL = np.array([-1.6449, -0.6745, 0.0, 0.6745, 1.6449])
@@ -53,15 +53,26 @@ def join_rows(*parts):
     )
 
 
-def make_record(rows, *, champion="persistence", version=1, days=60, horizon=1, **options):
-    options.setdefault("held_from", START)
-    options.setdefault("is_first_reign", True)
+def make_record(
+    rows,
+    *,
+    champion="persistence",
+    version=1,
+    days=60,
+    horizon=1,
+    held_from=START,
+    earlier=(),
+    **options,
+):
+    """A title; `earlier` names the terms (instant, version) of the champion's recipe before."""
+    terms = [Term(*term) for term in (*earlier, (held_from, version))]
+    options.setdefault("crowned_at", terms[0].held_from)
     return TitleRecord(
         symbol="BTC/USDT",
         horizon=horizon,
         as_of=START + timedelta(days=days, hours=horizon - 1),
         champion=champion,
-        champion_version=version,
+        terms=terms,
         rows=rows,
         roster=ROSTER,
         baselines=BASELINES,

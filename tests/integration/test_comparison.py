@@ -21,6 +21,7 @@ from ringside.core.titles import CHAMPION, PREVIOUS_CHAMPION, Title, find_alias
 from ringside.core.verdicts import Intervention, Reign
 from ringside.errors import LedgerError, TitleError
 from ringside.jobs.comparison import decide_titles
+from ringside.jobs.records import read_record
 from ringside.jobs.replaying import replay_verdict
 from serving_builders import fit_model
 
@@ -30,6 +31,7 @@ HOUR = timedelta(hours=1)
 DAYS = 60
 NOW = RECORD_START + timedelta(days=DAYS)
 CONTESTANTS = ("persistence", "persistence_ewma", "xgboost")
+TITLE = Title("BTC/USDT", 1)
 CHAMPION_3 = Reign("BTC/USDT", 1, "xgboost", 3, START, START, "test", "test")
 
 
@@ -110,6 +112,24 @@ def test_gate_reads_every_version_to_the_last_bit_and_nothing_late_or_later(sett
         for name, column in vars(known).items():
             assert (getattr(same, name) == column).all(), name
     assert set(found.model_version.tolist()) == {0, 4}
+
+
+def test_record_follows_the_champions_recipe_through_its_versions(settings):
+    store = TitleStore(make_engine(settings))
+    reigns = [("xgboost", 2), ("persistence", 1), ("xgboost", 3), ("xgboost", 5)]
+    for number, (contestant, version) in enumerate(reigns):
+        held_from = START + number * HOUR
+        store.append_reign(Reign("BTC/USDT", 1, contestant, version, held_from, START, "t", "t"))
+
+    def read_at(hours):
+        record = read_record(settings, TITLE, as_of=START + hours * HOUR, entrants={})
+        assert record.crowned_at == START
+        terms = [(term.held_from - START, term.model_version) for term in record.terms]
+        return record.champion, record.champion_version, terms
+
+    assert read_at(4) == ("xgboost", 5, [(2 * HOUR, 3), (3 * HOUR, 5)])
+    assert read_at(2.5) == ("xgboost", 3, [(2 * HOUR, 3)])
+    assert read_at(1) == ("persistence", 1, [(HOUR, 1)])
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from gate_builders import BASELINES, START, join_rows, make_record, make_rows
 from ringside.core.gate.decision import decide_title
 from ringside.core.gate.rules import GateRule
-from ringside.core.gate.streams import select_fresh, select_version
+from ringside.core.gate.streams import Term, follow_terms, select_fresh, select_version
 
 RULE = GateRule()
 WIDE = 1.6
@@ -78,7 +78,7 @@ def test_an_old_champion_is_refreshed_by_a_version_that_is_not_worse():
     verdict = decide_title(record, RULE)
     assert (verdict.outcome, verdict.challenger) == ("refresh_champion", "xgboost")
     assert verdict.deciding.evidence_not_worse >= 20 > verdict.deciding.best_evidence
-    young = replace(record, held_from=START + timedelta(days=60))
+    young = replace(record, terms=[Term(START + timedelta(days=60), 1)])
     assert decide_title(young, RULE).outcome == "keep_champion"
 
 
@@ -173,9 +173,69 @@ def test_gains_on_replayed_hours_are_given_up_once_the_live_record_is_long():
 
 def test_rows_before_a_later_reign_do_not_count():
     rows = {"persistence": make_rows(60, width=WIDE), "xgboost": make_rows(60)}
-    late = make_record(rows, held_from=START + timedelta(days=55), is_first_reign=False)
+    held_from = START + timedelta(days=55)
+    late = make_record(rows, held_from=held_from, crowned_at=held_from - timedelta(weeks=13))
     verdict = decide_title(late, RULE)
     assert (verdict.outcome, verdict.deciding.shared_hours) == ("keep_champion", 5 * 24)
+
+
+def test_evidence_of_another_recipe_outlives_a_hand_over_within_the_champions_own():
+    """Version 2 took over five days ago; what xgboost has shown against version 1 still counts."""
+    held_from = START + timedelta(days=55)
+    rows = {
+        "persistence": join_rows(
+            make_rows(60, width=WIDE, version=1), make_rows(60, width=WIDE, version=2)
+        ),
+        "xgboost": make_rows(60),
+    }
+    record = make_record(
+        rows,
+        version=2,
+        held_from=held_from,
+        earlier=[(START, 1)],
+        crowned_at=START - timedelta(weeks=13),
+    )
+    verdict = decide_title(record, RULE)
+    assert (verdict.outcome, verdict.champion_version) == ("promote_challenger", 2)
+    hours = {finding.rival: finding.shared_hours for finding in verdict.findings}
+    assert hours == {"xgboost": 60 * 24, "persistence": 5 * 24}
+
+
+def test_the_title_is_followed_through_its_versions():
+    """Of every hour, the row of the version that served then; an hour it missed is missing."""
+    both = join_rows(make_rows(4, version=1), make_rows(4, version=2))
+    terms = [Term(START, 1), Term(START + timedelta(days=3), 2)]
+    followed = follow_terms(both, terms)
+    assert followed.model_version.tolist() == [1] * 72 + [2] * 24
+    assert followed.as_of.tolist() == make_rows(4).as_of.tolist()
+
+
+def test_evidence_begins_anew_after_two_years():
+    rows = {"persistence": make_rows(733, width=WIDE), "xgboost": make_rows(733)}
+    verdict = decide_title(make_record(rows, days=733), RULE)
+    hours = {finding.rival: finding.shared_hours for finding in verdict.findings}
+    assert hours == {"xgboost": 5 * 24, "persistence": 733 * 24}
+
+
+def test_a_second_reign_soon_after_the_first_hour_has_the_replayed_record_too():
+    rows = {
+        name: join_rows(
+            make_rows(50, width=width, version=0, live=False),
+            make_rows(10, width=width, version=2, start=START + timedelta(days=50)),
+        )
+        for name, width in (("persistence", WIDE), ("persistence_ewma", WIDE), ("xgboost", 1.0))
+    }
+    held_from = START + timedelta(days=55)
+    record = make_record(
+        rows,
+        champion="persistence_ewma",
+        version=2,
+        held_from=held_from,
+        crowned_at=held_from - timedelta(days=5),
+    )
+    verdict = decide_title(record, RULE)
+    assert (verdict.outcome, verdict.challenger_version) == ("promote_challenger", 2)
+    assert verdict.deciding.shared_hours == 60 * 24
 
 
 def test_g2_asks_a_person_when_the_unweighted_loss_disagrees():
@@ -212,6 +272,7 @@ def test_g3_a_model_worse_than_a_baseline_does_not_take_the_title():
     assert (verdict.challenger, states["xgboost"]) == ("persistence", "blocked")
     blocked = next(finding for finding in verdict.findings if finding.rival == "xgboost")
     assert [guard.holds for guard in find_guards(blocked, "G3")] == [False, False, True]
+    assert [guard.holds for guard in find_guards(blocked, "G6")] == [False, True]
 
 
 def test_g3_a_model_no_better_than_a_baseline_waits_behind_it():
@@ -225,6 +286,33 @@ def test_g3_a_model_no_better_than_a_baseline_waits_behind_it():
     assert verdict.challenger == "persistence_ewma"
     blocked = next(finding for finding in verdict.findings if finding.rival == "xgboost")
     assert blocked.state == "blocked"
+
+
+def test_g6_a_model_that_only_resembles_the_better_baseline_waits_for_it():
+    """By luck its loss is lower than the better baseline's, which is no proof."""
+    rows = {
+        "persistence": make_rows(60, width=WIDE),
+        "persistence_ewma": make_rows(60, noise=0.12, seed=1),
+        "xgboost": make_rows(60, noise=0.12, seed=2),
+    }
+    verdict = decide_title(make_record(rows), RULE)
+    assert verdict.challenger == "persistence_ewma"
+    blocked = next(finding for finding in verdict.findings if finding.rival == "xgboost")
+    assert [guard.holds for guard in find_guards(blocked, "G3")] == [True, True, True]
+    against = find_guards(blocked, "G6")
+    assert [guard.holds for guard in against] == [True, False]
+    assert against[1].value < against[1].limit == RULE.threshold
+
+
+def test_g6_a_model_proven_against_all_baselines_passes_them():
+    rows = {
+        "persistence": make_rows(60, width=WIDE),
+        "persistence_ewma": make_rows(60, width=1.3),
+        "xgboost": make_rows(60),
+    }
+    verdict = decide_title(make_record(rows), RULE)
+    assert (verdict.outcome, verdict.challenger) == ("promote_challenger", "xgboost")
+    assert all(guard.value >= RULE.threshold for guard in find_guards(verdict.deciding, "G6"))
 
 
 def test_g4_a_rival_that_misses_hours_is_blocked():

@@ -91,6 +91,7 @@ BROKEN = {
     "G2": Guard("G2", False, 1.004, 1.0),
     "G3": Guard("G3", False, 31.0, 20.0),
     "G4": Guard("G4", False, None, 3.0),
+    "G6": Guard("G6", False, 3.4, 20.0),
 }
 
 

@@ -1,13 +1,14 @@
 """Brings together what the gate may look at: a title's reign and its scored rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 
 from ringside.adapters.database import make_engine
 from ringside.adapters.evidence_store import EvidenceStore
 from ringside.adapters.title_store import TitleStore
 from ringside.core.contestants import CONTESTANTS
-from ringside.core.gate.streams import TitleRecord
+from ringside.core.gate.streams import Term, TitleRecord
 from ringside.core.titles import BASELINES, Title
 from ringside.core.verdicts import Reign
 from ringside.errors import TitleError
@@ -35,21 +36,25 @@ def read_record(
     """
     engine = make_engine(settings)
     reigns = _read_reigns(TitleStore(engine), title, as_of=as_of)
-    holder = reigns[-1]
     rows = EvidenceStore(engine).read_rows(title.symbol, title.horizon, start=LONG_AGO, as_of=as_of)
     return TitleRecord(
         symbol=title.symbol,
         horizon=title.horizon,
         as_of=as_of,
-        champion=holder.contestant,
-        champion_version=holder.model_version,
-        held_from=holder.held_from,
-        is_first_reign=len(reigns) == 1,
+        champion=reigns[-1].contestant,
+        terms=_find_terms(reigns),
+        crowned_at=reigns[0].held_from,
         rows=rows,
         roster=tuple(CONTESTANTS),
         baselines=frozenset(BASELINES),
         entrants=entrants,
     )
+
+
+def _find_terms(reigns: Sequence[Reign]) -> list[Term]:
+    """Find the versions of the champion's recipe since another held the title, oldest first."""
+    of_champion = takewhile(lambda one: one.contestant == reigns[-1].contestant, reversed(reigns))
+    return [Term(one.held_from, one.model_version) for one in of_champion][::-1]
 
 
 def _read_reigns(store: TitleStore, title: Title, *, as_of: datetime) -> list[Reign]:

@@ -7,7 +7,7 @@ the shares are good to a few points only.
 """
 
 import sys
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from ringside.core.quantiles import MEDIAN
 RULE = GateRule()
 WEEK = 168
 SHUFFLED = " on shuffled labels"
+TERM_WEEKS = 104
 RECORD_WEEKS = 8  # replayed before the first hour, as the platform does
 BASELINES = frozenset(name for name, kind in CONTESTANTS.items() if kind.is_baseline)
 MODELS = [name for name in CONTESTANTS if name not in BASELINES]
@@ -107,11 +108,13 @@ class Ring:
         drop = max(round(before * 7 / self.days), 1)
         return blocks.take(np.arange(len(blocks.hours)) >= drop)
 
-    def path(self, blocks, shift=0.0):
+    def path(self, blocks, shift=0.0, *, given_up_before=0):
         places = [round(28 * n / self.days) for n in range(1, 27)]
         places = [place for place in places if place < len(blocks.saved)]
         saved = blocks.saved - shift * blocks.cost
-        return compute_path(saved, blocks.scale, places, stake=self.stake)
+        return compute_path(
+            saved, blocks.scale, places, stake=self.stake, given_up_before=given_up_before
+        )
 
 
 def print_null(ring, name, draws=8):
@@ -135,10 +138,10 @@ def print_null(ring, name, draws=8):
     print(f"| h{ring.horizon} {ring.stake} | null: two seeds of {name} | {draws_made} | {shares} |")
 
 
-def find_mover(ring, champion, name, now, days):
+def find_mover(ring, champion, name, now, days, start):
     """Guard G1: the oldest of the last four versions with its own record and no loss."""
     newest = min(now // WEEK, ring.weeks - 1)
-    for number in range(max(newest - 3, 0), newest + 1):
+    for number in range(max(newest - 3, start), newest + 1):
         if now - number * WEEK < days * 24 * RULE.min_scored_frac:
             return None
         span = slice(number * WEEK, now)
@@ -147,11 +150,76 @@ def find_mover(ring, champion, name, now, days):
     return None
 
 
+class Book:
+    """The evidence of one reign, worked out once for all of its days.
+
+    Other recipes meet the title as its recipe has served it, versions of its own the last one.
+    """
+
+    def __init__(self, replay, now):
+        self.replay, ring = replay, replay.ring
+        (self.name, number), hour, _ = replay.reigns[-1]
+        names = replay.names
+        self.order = sorted(names, key=lambda one: (one in BASELINES, names.index(one)))
+        self.limits = RULE.find_thresholds(self.order, self.name, BASELINES)
+        served = list(takewhile(lambda one: one[0][0] == self.name, reversed(replay.reigns)))[::-1]
+        self.own = ring.version(self.name, number), replay.find_start(hour)
+        title = [ring.version(*version) for version, _, _ in served]
+        edges = [0, *(hour for _, hour, _ in served[1:]), ring.hours]
+        spans = [slice(*pair) for pair in pairwise(edges)]
+        self.title = (
+            tuple(
+                np.concatenate([one[n][span] for one, span in zip(title, spans, strict=True)])
+                for n in (0, 1)
+            ),
+            replay.find_start(served[0][1], now=now),
+        )
+        self.own, self.title = self.lend(self.own), self.lend(self.title)
+        self.paths = {}
+
+    def lend(self, side):
+        """Put the fresh stream in for the weeks that were replayed before the first hour."""
+        served, start = side
+        edge = self.replay.start * WEEK
+        if start >= self.replay.start:
+            return side
+        fresh = self.replay.ring.stream(self.name)
+        return tuple(np.concatenate([fresh[n][:edge], served[n][edge:]]) for n in (0, 1)), start
+
+    def side(self, rival):
+        """What a rival is compared on: the champion's stream, and the first week."""
+        return self.own if rival == self.name else self.title
+
+    def path(self, champion, rival, start, shift=0.0):
+        """Evidence by block; gains on replayed weeks are given up after enough live hours."""
+        ring, replay = self.replay.ring, self.replay
+        blocks = ring.blocks(champion, rival, start, replay.end - start)
+        lent = ring.path(blocks, shift)
+        replayed = round((replay.start - start) * 7 / ring.days)
+        if replayed <= 0:
+            return lent
+        kept = ring.path(blocks, shift, given_up_before=replayed)
+        enough = replayed + round(RULE.live_hours_enough / 24 / ring.days)
+        return np.where(np.arange(len(lent)) < enough, lent, kept)
+
+    def find_best(self, rival, now, of=None, shift=0.0):
+        """Find the best recent evidence for a recipe against the champion, or `of` another."""
+        champion, start = self.side(rival)
+        key, ring = (of, rival, shift), self.replay.ring
+        if key not in self.paths:
+            other = ring.stream(of) if of else champion
+            self.paths[key] = self.path(other, ring.stream(rival), start, shift)
+        last = max(int((now - start * WEEK) / 24 / ring.days), 0)
+        recent = self.paths[key][max(last - round(LATEST_DAYS / ring.days), 0) : last]
+        return recent.max(initial=1.0)
+
+
 class Replay:
-    """The full gate over `weeks` weeks from `start` on, guards G1, G2 and G3 included.
+    """The full gate over `weeks` weeks from `start` on, guards G1, G2, G3 and G6 included.
 
     The first champion is the version of `first` of that week. With `record` the weeks before count
-    as evidence: they are forecast by the fresh streams, and the newest version may move in.
+    as evidence in every reign that begins while the live record is young: they are forecast by the
+    fresh streams, and the newest version may move in.
     """
 
     def __init__(self, ring, start, names, *, first="persistence", weeks=10**6, record=0):
@@ -167,69 +235,71 @@ class Replay:
             self.reigns.append(found)
         return self
 
-    def find_swap(self):
-        ring = self.ring
-        (name, number), hour, why = self.reigns[-1]
-        champion = ring.version(name, number)
-        record = self.record if why == "first" else 0
-        if record:
-            edge = self.start * WEEK
-            fresh = ring.stream(name)
-            champion = tuple(np.concatenate([fresh[n][:edge], champion[n][edge:]]) for n in (0, 1))
-        start = -(-hour // WEEK) - record
-        if start >= self.end - 1:
-            return None
-        order = sorted(self.names, key=lambda one: (one in BASELINES, self.names.index(one)))
-        limits = RULE.find_thresholds(order, name, BASELINES)
-        blocks = {
-            one: ring.blocks(champion, ring.stream(one), start, self.end - start) for one in order
-        }
-        paths = {one: ring.path(blocks[one]) for one in order}
-        calm = ring.path(blocks[name], -RULE.margin_frac * MARGIN_SHARE)
-        return self.look(champion, start, record, (order, limits, paths, calm))
+    def is_young(self, hour):
+        return self.record and hour - self.start * WEEK < RULE.live_hours_enough
 
-    def look(self, champion, start, record, book):
-        """Look every day until somebody moves in."""
-        order, limits, paths, calm = book
-        ring = self.ring
+    def find_start(self, hour, now=0):
+        """Find the week from which on hours are evidence, if all began at `hour`."""
+        terms = max(now - hour, 0) // (TERM_WEEKS * WEEK)
+        if terms == 0 and self.is_young(hour):
+            return self.start - self.record
+        return -(-hour // WEEK) + terms * TERM_WEEKS
+
+    def find_swap(self):
+        """Find who follows the last champion: version, hour and why; None if nobody does."""
         (name, _), hour, _ = self.reigns[-1]
-        latest = round(LATEST_DAYS / ring.days)
-        first = max(round(record * 7 / ring.days) - 1, 0)
-        for block in range(first, len(calm)):
-            recent = slice(max(block - latest + 1, 0), block + 1)
-            now = start * WEEK + round((block + 1) * ring.days * 24)
-            won = [one for one in order if paths[one][recent].max() >= limits[one]]
-            is_old = now - hour >= RULE.refresh_days * 24
-            if is_old and calm[recent].max() >= RULE.threshold and name not in won:
-                won.append(name)
-            for rival in won:
-                is_claim = paths[rival][recent].max() >= limits[rival]
-                days = RULE.record_days if is_claim else RULE.refresh_record_days
-                if not self.passes(champion, rival, start, now, recent):
-                    continue
-                found = find_mover(ring, champion, rival, now, days)
-                if record and now // WEEK < self.start + 2:
-                    found = (rival, now // WEEK)
-                if found:
-                    return found, now, "claim" if is_claim else "refresh"
+        served = list(takewhile(lambda one: one[0][0] == name, reversed(self.reigns)))
+        step, book, term = round(24 * self.ring.days), None, None
+        first = hour + (step if hour > self.start * WEEK else 0)
+        for now in range(first, (self.end - 1) * WEEK, step):
+            if term != (now - served[-1][1]) // (TERM_WEEKS * WEEK):
+                term, book = (now - served[-1][1]) // (TERM_WEEKS * WEEK), Book(self, now)
+            found = self.look(book, now)
+            if found:
+                return found
         return None
 
-    def passes(self, champion, rival, start, now, recent):
-        """Guards G2 and G3."""
+    def look(self, book, now):
+        """Look whether somebody moves in."""
+        hour = self.reigns[-1][1]
+        won = [one for one in book.order if book.find_best(one, now) >= book.limits[one]]
+        is_old = now - hour >= RULE.refresh_days * 24
+        calm = -RULE.margin_frac * MARGIN_SHARE
+        own = book.find_best(book.name, now, shift=calm) if is_old else 0
+        if own >= RULE.threshold and book.name not in won:
+            won.append(book.name)
+        for rival in won:
+            is_claim = book.find_best(rival, now) >= book.limits[rival]
+            if not self.passes(book, rival, now, is_claim):
+                continue
+            days = RULE.record_days if is_claim else RULE.refresh_record_days
+            found = find_mover(self.ring, book.side(rival)[0], rival, now, days, self.start)
+            if found is None and self.is_young(now):
+                found = (rival, now // WEEK)
+            if found:
+                return found, now, "claim" if is_claim else "refresh"
+        return None
+
+    def passes(self, book, rival, now, is_claim):
+        """Guards G2, G3 and G6."""
         ring = self.ring
+        champion, start = book.side(rival)
         span = slice(start * WEEK, now - ring.horizon)
         fresh = ring.stream(rival)
         power = 1 if ring.stake == "band" else 2
-        if np.nansum((fresh[1] - champion[1])[span] * ring.sigma[span] ** power) > 0:
+        limit = 1 if is_claim else 1 + RULE.margin_frac
+        ours, theirs = (one[1][span] * ring.sigma[span] ** power for one in (fresh, champion))
+        shared = np.isfinite(ours) & np.isfinite(theirs)
+        if ours[shared].sum() > limit * theirs[shared].sum():
             return False
-        if rival == "persistence":
-            return True
-        if rival not in BASELINES:
-            losses = {one: np.nansum(ring.stream(one)[1][span]) for one in (rival, *BASELINES)}
-            if losses[rival] > min(losses.values()):
-                return False
-        blocks = ring.blocks(fresh, ring.stream("persistence"), start, self.end - start)
-        return ring.path(blocks)[recent].max() < RULE.threshold
+        if rival in BASELINES:
+            against = "persistence"
+            return rival == against or book.find_best(against, now, of=rival) < RULE.threshold
+        losses = {one: np.nansum(ring.stream(one)[1][span]) for one in (rival, *BASELINES)}
+        if losses[rival] > limit * min(losses[one] for one in BASELINES):
+            return False
+        proofs = [book.find_best(rival, now, of=one) for one in BASELINES]
+        return not is_claim or min(proofs) >= RULE.threshold
 
     def find_title_week(self, name):
         """Weeks until a version of `name` held the title; infinite if never."""

@@ -13,6 +13,7 @@ from ringside.core.gate.guards import (
     find_mover,
     guard_baseline,
     guard_forecasts,
+    guard_proof,
     guard_raw_loss,
     guard_record,
     guard_same_hours,
@@ -20,12 +21,8 @@ from ringside.core.gate.guards import (
 )
 from ringside.core.gate.pairing import Pair, pair_streams
 from ringside.core.gate.rules import HOURS_A_WEEK, GateRule
-from ringside.core.gate.streams import (
-    Stream,
-    TitleRecord,
-    select_fresh,
-    select_version,
-)
+from ringside.core.gate.sides import Sides, lay_out_sides
+from ringside.core.gate.streams import TitleRecord
 from ringside.core.gate.verdict import Finding, GateVerdict, Guard, Outcome, State
 
 YARDSTICK = "persistence"
@@ -64,34 +61,30 @@ def decide_title(record: TitleRecord, rule: GateRule) -> GateVerdict:
 
 @dataclass(frozen=True)
 class _Bench:
-    """A record cut to its reign, and what every comparison of it shares."""
+    """A record cut to its evidence, and what every comparison of it shares."""
 
     record: TitleRecord
     rule: GateRule
     known_at: np.datetime64
-    champion: Stream
-    rows: dict[str, Stream]
-    fresh: dict[str, Stream]
+    sides: Sides
     rivals: list[str]
     thresholds: dict[str, float]
 
     @classmethod
     def lay_out(cls, record: TitleRecord, rule: GateRule) -> "_Bench":
-        rows = record.select_known()
-        fresh = {name: select_fresh(found) for name, found in rows.items()}
-        own = rows.get(record.champion)
-        champion = select_version(own, record.champion_version) if own else _NOBODY
-        rivals = _order_rivals(record, rows)
+        sides = lay_out_sides(record, rule)
+        rivals = _order_rivals(record, sides)
         thresholds = rule.find_thresholds(rivals, record.champion, record.baselines)
         known_at = to_datetime64(record.as_of)
-        return cls(record, rule, known_at, champion, rows, fresh, rivals, thresholds)
+        return cls(record, rule, known_at, sides, rivals, thresholds)
 
     def examine(self, rival: str) -> Finding:
         """Say all that the shared hours say of one rival."""
         horizon, rule = self.record.horizon, self.rule
+        side = self.sides.rivals[rival]
         pair = pair_streams(
-            self.champion,
-            self.fresh[rival],
+            side.champion,
+            side.fresh,
             horizon=horizon,
             stake=rule.stake,
             known_at=self.known_at,
@@ -114,9 +107,10 @@ class _Bench:
         return is_old and not_worse is not None and not_worse >= self.rule.threshold
 
     def _find_mover(self, rival: str, pair: Pair, *, is_refresh: bool) -> Mover:
+        side = self.sides.rivals[rival]
         return find_mover(
-            self.champion,
-            self.rows[rival],
+            side.champion,
+            side.rows,
             pair,
             self.rule,
             horizon=self.record.horizon,
@@ -135,39 +129,34 @@ class _Bench:
             guard_record(mover, self.rule, is_refresh=is_refresh),
             guard_raw_loss(pair, limit),
         ]
-        fresh, horizon, known_at = self.fresh[rival], self.record.horizon, self.known_at
-        for name in sorted(self.record.baselines & set(self.rows) - {rival}):
-            other = self.fresh[name]
+        fresh, known = self.sides.rivals[rival].fresh, self.sides.fresh
+        horizon, known_at = self.record.horizon, self.known_at
+        for name in sorted(self.record.baselines & set(known) - {rival}):
+            other = known[name]
             if name == YARDSTICK:
                 guards.append(
                     guard_yardstick(fresh, other, self.rule, horizon=horizon, known_at=known_at)
                 )
-            if rival not in self.record.baselines:
+            if rival in self.record.baselines:
+                continue
+            guards.append(
+                guard_baseline(
+                    fresh, other, self.rule, horizon=horizon, known_at=known_at, limit=limit
+                )
+            )
+            if not is_refresh:
                 guards.append(
-                    guard_baseline(
-                        fresh, other, self.rule, horizon=horizon, known_at=known_at, limit=limit
-                    )
+                    guard_proof(fresh, other, self.rule, horizon=horizon, known_at=known_at)
                 )
         return (*guards, *guard_forecasts(pair, self.rule), guard_same_hours(pair))
 
 
-_NOBODY = Stream(
-    as_of=np.array([], "datetime64[s]"),
-    target_time=np.array([], "datetime64[s]"),
-    model_version=np.array([], np.int64),
-    is_live=np.array([], bool),
-    sigma=np.array([]),
-    quantiles=np.empty((0, 5)),
-    realised=np.array([]),
-)
-
-
-def _order_rivals(record: TitleRecord, rows: dict[str, Stream]) -> list[str]:
+def _order_rivals(record: TitleRecord, sides: Sides) -> list[str]:
     """Order the recipes by when they joined, models before baselines, then by the roster."""
     return sorted(
-        rows,
+        sides.rivals,
         key=lambda name: (
-            rows[name].as_of.min().astype("datetime64[D]"),
+            sides.rivals[name].rows.as_of.min().astype("datetime64[D]"),
             name in record.baselines,
             record.roster.index(name) if name in record.roster else len(record.roster),
             name,

@@ -16,12 +16,8 @@ from ringside.core.candles import to_datetime64
 from ringside.core.gate.decision import decide_title
 from ringside.core.gate.pairing import pair_streams
 from ringside.core.gate.rules import GateRule
-from ringside.core.gate.streams import (
-    Stream,
-    TitleRecord,
-    select_fresh,
-    select_version,
-)
+from ringside.core.gate.sides import lay_out_sides
+from ringside.core.gate.streams import Stream, TitleRecord
 from ringside.core.gate.verdict import GateVerdict
 
 
@@ -52,13 +48,13 @@ def make_bundle(record: TitleRecord, verdict: GateVerdict, *, code_id: str) -> d
         verdict: What `decide_title` made of it; it names its rule.
         code_id: What names the code that decides, such as its version and hash.
     """
-    known = record.select_known()
+    known = record.select_known(verdict.rule)
     return {
         "code_id": code_id,
         "title": _write_title(record),
         "rule": asdict(verdict.rule),
         "rows": {name: hash_rows(name, rows) for name, rows in sorted(known.items())},
-        "block_losses": _sum_block_losses(record, verdict.rule, known),
+        "block_losses": _sum_block_losses(record, verdict.rule),
         "verdict": _round_trip(verdict.to_facts()),
     }
 
@@ -108,28 +104,21 @@ def _write_title(record: TitleRecord) -> dict[str, Any]:
         "horizon": record.horizon,
         "as_of": record.as_of.isoformat(),
         "champion": record.champion,
-        "champion_version": record.champion_version,
-        "held_from": record.held_from.isoformat(),
-        "is_first_reign": record.is_first_reign,
+        "terms": [[term.held_from.isoformat(), term.model_version] for term in record.terms],
+        "crowned_at": record.crowned_at.isoformat(),
         "roster": list(record.roster),
         "baselines": sorted(record.baselines),
         "entrants": dict(sorted(record.entrants.items())),
     }
 
 
-def _sum_block_losses(
-    record: TitleRecord, rule: GateRule, known: Mapping[str, Stream]
-) -> dict[str, Any]:
+def _sum_block_losses(record: TitleRecord, rule: GateRule) -> dict[str, Any]:
     """Give per rival and bet: its start, what was saved, what the champion paid, and the scale."""
-    champion = known.get(record.champion)
-    if champion is None:
-        return {}
-    own = select_version(champion, record.champion_version)
     found = {}
-    for name, rows in sorted(known.items()):
+    for name, side in sorted(lay_out_sides(record, rule).rivals.items()):
         pair = pair_streams(
-            own,
-            select_fresh(rows),
+            side.champion,
+            side.fresh,
             horizon=record.horizon,
             stake=rule.stake,
             known_at=to_datetime64(record.as_of),

@@ -1,4 +1,4 @@
-"""Guards G1 to G5: each can only block a move, so none can raise the false-claim rate."""
+"""Guards G1 to G6: each can only block a move, so none can raise the false-claim rate."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from ringside.core.gate.rules import HOURS_A_DAY, SHADOW_VERSIONS, GateRule
 from ringside.core.gate.streams import Stream, select_version
 from ringside.core.gate.verdict import Guard
 
-HARD = ("G1", "G3", "G4")
+HARD = ("G1", "G3", "G4", "G6")
 
 
 @dataclass(frozen=True)
@@ -113,14 +113,30 @@ def guard_baseline(
     known_at: np.datetime64,
     limit: float,
 ) -> Guard:
-    """G3 for a model: its loss over a baseline's, the number, is not above `limit`.
-
-    Without it a model that has learnt nothing, but forecasts like a baseline, could take the title
-    from a weaker one before that baseline does.
-    """
+    """G3 for a model: its loss over a baseline's, the number, is not above `limit`."""
     pair = pair_streams(baseline, rival, horizon=horizon, stake=rule.stake, known_at=known_at)
     ours, theirs = float(pair.rival_loss.sum()), float(pair.champion_loss.sum())
     return Guard("G3", ours <= limit * theirs, ours / theirs if theirs > 0 else None, limit)
+
+
+def guard_proof(
+    rival: Stream,
+    baseline: Stream,
+    rule: GateRule,
+    *,
+    horizon: int,
+    known_at: np.datetime64,
+) -> Guard:
+    """G6: a model is proven to be better than a baseline too; the number is its evidence.
+
+    Without it a model that has learnt nothing, but forecasts like a baseline, could take the title
+    from a weaker one before that baseline does.
+
+    Source: docs/decisions/0013-a-model-is-proven-against-every-baseline.md
+    """
+    pair = pair_streams(baseline, rival, horizon=horizon, stake=rule.stake, known_at=known_at)
+    best = find_best(pair, rule)
+    return Guard("G6", best >= rule.threshold, best, rule.threshold)
 
 
 def guard_forecasts(pair: Pair, rule: GateRule) -> list[Guard]:

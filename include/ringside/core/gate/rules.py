@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 Stake = Literal["band", "point"]
@@ -16,6 +17,9 @@ FEWEST_HOURS_FRAC = 20 / 24  # of a block; with fewer scored hours the block is 
 RESTARTS = 26
 RESTART_DAYS = 28
 LATEST_DAYS = 28  # a threshold reached longer ago no longer moves the title
+EVIDENCE_TERM = timedelta(days=RESTARTS * RESTART_DAYS)
+"""Evidence of other recipes begins anew this often: by then all waiting gamblers have started."""
+
 RANGE_EVIDENCE = 40.0  # two sides at 2.5 % each
 
 
@@ -30,7 +34,8 @@ class GateRule:
         refresh_days: Days since the last swap before a refresh.
         record_days: Days of own shadow record of the version that would move in (G1).
         refresh_record_days: The same before a refresh.
-        live_hours_enough: Live shared hours after which gains on replayed hours are given up.
+        live_hours_enough: Live shared hours after which gains on replayed hours are given up; a
+            reign that begins later starts without evidence.
         min_scored_frac: Share of the champion's hours that a rival must have forecast (G4).
         max_size_ratio: How many times as large or as small as the champion's forecasts may be (G4).
     """

@@ -6,13 +6,14 @@ forecast it: one hypothesis, however often the recipe is trained anew.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ringside.core.candles import Floats, Times, to_datetime64
 from ringside.core.forecasts import REPLAYED_VERSION
+from ringside.core.gate.rules import EVIDENCE_TERM, GateRule
 
 
 @dataclass(frozen=True)
@@ -42,36 +43,76 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class Term:
+    """From `held_from` on one version of the champion's recipe has served."""
+
+    held_from: datetime
+    model_version: int
+
+
+@dataclass(frozen=True)
 class TitleRecord:
     """All that a verdict on one title may look at.
 
-    `rows` holds every scored row of each recipe by name, all versions mixed; rows of before the
-    reign, and rows whose target had not closed at `as_of`, are left out by the gate.
-    `roster` is every recipe in a fixed order; it settles ties in the order of joining. `held_from`
-    is when the reign began; in the first reign of a title (`is_first_reign`) replayed rows from
-    before it count too. `entrants` is the newest version of each recipe, for which the replayed
-    rows stand before it has rows of its own.
+    `rows` holds every scored row of each recipe by name, all versions mixed; rows that are too old
+    to count, and rows whose target had not closed at `as_of`, are left out by the gate.
+    `roster` is every recipe in a fixed order; it settles ties in the order of joining. `terms` is
+    when each version took over during the time that the champion's recipe has held the title
+    without a break, oldest first. `crowned_at` is when the title was first held: what begins soon
+    after that has all rows for its evidence, those that were replayed before it too. `entrants` is
+    the newest version of each recipe, for which the replayed rows stand before it has rows of its
+    own.
     """
 
     symbol: str
     horizon: int
     as_of: datetime
     champion: str
-    champion_version: int
-    held_from: datetime
-    is_first_reign: bool
+    terms: Sequence[Term]
+    crowned_at: datetime
     rows: Mapping[str, Stream]
     roster: tuple[str, ...]
     baselines: frozenset[str]
     entrants: Mapping[str, int] = field(default_factory=dict)
 
-    def select_known(self) -> dict[str, Stream]:
-        """Keep the rows that count at `as_of`: of the reign, and closed by then.
+    @property
+    def champion_version(self) -> int:
+        """The version that holds the title."""
+        return self.terms[-1].model_version
+
+    @property
+    def held_from(self) -> datetime:
+        """When that version took over."""
+        return self.terms[-1].held_from
+
+    def find_start(self, rule: GateRule) -> np.datetime64 | None:
+        """Find from when on hours are evidence for other recipes; None where all are.
+
+        That is when the champion's recipe took the title, whatever versions have handed over to
+        each other since; evidence begins anew after each two years.
+        """
+        first = self.terms[0].held_from
+        past = (self.as_of - first) // EVIDENCE_TERM
+        if past == 0 and self._is_young(first, rule):
+            return None
+        return to_datetime64(first + past * EVIDENCE_TERM)
+
+    def find_own_start(self, rule: GateRule) -> np.datetime64 | None:
+        """Find from when on hours are evidence for the champion's own recipe; None where all."""
+        is_young = self._is_young(self.held_from, rule)
+        return None if is_young else to_datetime64(self.held_from)
+
+    def _is_young(self, since: datetime, rule: GateRule) -> bool:
+        return since - self.crowned_at < timedelta(hours=rule.live_hours_enough)
+
+    def select_known(self, rule: GateRule) -> dict[str, Stream]:
+        """Keep the rows that count at `as_of`: late enough, and closed by then.
 
         Returns:
             Rows by recipe; a recipe without any is left out.
         """
-        start = None if self.is_first_reign else to_datetime64(self.held_from)
+        start, own = self.find_start(rule), self.find_own_start(rule)
+        start = None if start is None or own is None else min(start, own)
         known_at = to_datetime64(self.as_of)
         known = {name: select_span(rows, start, known_at) for name, rows in self.rows.items()}
         return {name: rows for name, rows in known.items() if len(rows)}
@@ -101,6 +142,19 @@ def select_version(rows: Stream, version: int) -> Stream:
     """Keep the rows of one version, and replayed rows for the hours that it did not forecast."""
     mine = rows.model_version == version
     return select_fresh(rows.take(mine | (rows.model_version == REPLAYED_VERSION)))
+
+
+def follow_terms(rows: Stream, terms: Sequence[Term]) -> Stream:
+    """Keep for each hour the row of the version that served; the first one before its term too."""
+    parts = []
+    for number, term in enumerate(terms):
+        inside = np.ones(len(rows), bool)
+        if number:
+            inside = rows.as_of >= to_datetime64(term.held_from)
+        if number + 1 < len(terms):
+            inside &= rows.as_of < to_datetime64(terms[number + 1].held_from)
+        parts.append(select_version(rows.take(inside), term.model_version))
+    return join_streams(parts)
 
 
 def select_span(rows: Stream, start: np.datetime64 | None, known_at: np.datetime64) -> Stream:

@@ -143,6 +143,8 @@ def _name_guard(guard: Guard) -> str:
         "G2": f"without the weights of the stake its loss is {value - 1:.1%} higher",
         "G3": f"it does worse than a baseline ({value:.4g} against {guard.limit:g})",
         "G4": f"its forecasts are incomplete or absurd ({value:.2f} against {guard.limit:.2f})",
+        "G6": f"it is not proven better than each baseline (evidence {_number(value)} of "
+        f"{guard.limit:.0f})",
     }
     return f"guard {guard.name} objects: {texts[guard.name]}"
 

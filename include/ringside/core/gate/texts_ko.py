@@ -142,6 +142,8 @@ def _name_guard(guard: Guard) -> str:
         "G2": f"변동성 가중을 뺀 손실이 {value - 1:.1%} 높음",
         "G3": f"기준 모델보다 못함({value:.4g}, 한도 {guard.limit:g})",
         "G4": f"예측이 빠졌거나 크기가 비정상임({value:.2f}, 한도 {guard.limit:.2f})",
+        "G6": f"모든 기준 모델보다 낫다는 증거가 부족함(증거 {_number(value)}, "
+        f"기준 {guard.limit:.0f})",
     }
     return f"{guard.name} {texts[guard.name]}"
 

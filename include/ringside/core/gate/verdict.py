@@ -31,7 +31,8 @@ class Guard:
     """One condition that can only block; `value` must be on the right side of `limit`.
 
     `name` is G1 (record of the version that moves in), G2 (unweighted loss), G3 (not proven worse
-    than persistence), G4 (forecasts complete and of sane size) or G5 (the same hours for both).
+    than persistence), G4 (forecasts complete and of sane size), G5 (the same hours for both) or G6
+    (a model proven better than each baseline).
     None stands for a number that does not exist, such as the record of nobody.
     """
 
