@@ -1,7 +1,8 @@
 """Fixtures that everybody shares: real PostgreSQL, real MLflow, settings."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
@@ -32,16 +33,28 @@ def _template_database(postgres) -> str:
     return "template_ringside"
 
 
-@pytest.fixture
-def database_url(postgres, _template_database) -> Iterator[str]:
-    """A fresh migrated database for one test."""
-    name = f"test_{secrets.token_hex(6)}"
+@pytest.fixture(scope="session")
+def copy_database(postgres, _template_database) -> Callable[..., AbstractContextManager[str]]:
+    """A way to copy a database for the length of a block: a migrated one, or that of a URL."""
     owner = _template_database
-    with postgres.connect() as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {owner} OWNER {owner}")
-    yield f"postgresql+psycopg://{owner}:template@127.0.0.1:{postgres.port}/{name}"
-    with postgres.connect() as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @contextmanager
+    def copy(url: str = owner) -> Iterator[str]:
+        name, template = f"test_{secrets.token_hex(6)}", url.rpartition("/")[2]
+        with postgres.connect() as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {owner}")
+        yield f"postgresql+psycopg://{owner}:template@127.0.0.1:{postgres.port}/{name}"
+        with postgres.connect() as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    return copy
+
+
+@pytest.fixture
+def database_url(copy_database) -> Iterator[str]:
+    """A fresh migrated database for one test."""
+    with copy_database() as url:
+        yield url
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 REPO = Path(__file__).parents[1]
@@ -58,3 +59,9 @@ def wait_for(url: str, process: subprocess.Popen, log: Path, timeout_s: float = 
         except httpx.TransportError:
             time.sleep(0.1)
     pytest.fail(f"{url} did not answer in {timeout_s} s:\n{log.read_text()[-3000:]}")
+
+
+def count_pss_mib(pid: int, *, is_master_in: bool = True) -> float:
+    """Proportional set size of a process and its children, in MiB."""
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    return sum(each.memory_full_info().pss for each in family[0 if is_master_in else 1 :]) / 2**20

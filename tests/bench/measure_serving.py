@@ -20,11 +20,11 @@ REPO = Path(__file__).parents[2]
 sys.path[:0] = [str(REPO / "tests")]
 
 import numpy as np  # noqa: E402 - after the path of the tests
-from serving_load import ask_for, count_pss_mib, press  # noqa: E402 - after the path of the tests
-from serving_peers import measure_empty, measure_peers  # noqa: E402 - after the path of the tests
+from serving_load import Load, Target, ask_for, race  # noqa: E402 - after the path of the tests
+from serving_peers import empty_peer, peers  # noqa: E402 - after the path of the tests
 
 from mlflow_process import mlflow_server  # noqa: E402 - after the path of the tests
-from processes import find_free_port, running  # noqa: E402 - after the path of the tests
+from processes import count_pss_mib, find_free_port, running  # noqa: E402 - after the path of the tests
 from ringside.adapters.registry import Registry  # noqa: E402 - after the path of the tests
 from ringside.adapters.schema import migrate  # noqa: E402 - after the path of the tests
 from ringside.core.titles import Title  # noqa: E402 - after the path of the tests
@@ -34,6 +34,8 @@ from serving_process import serving  # noqa: E402 - after the path of the tests
 from serving_stage import crown, fill_market, register  # noqa: E402 - after the path of the tests
 
 RELOADS, RELOAD_EVERY_S = 20, 1.5
+SETTLE_S = 5
+"""After a load, until those are answered who have left already."""
 
 
 @dataclass(frozen=True)
@@ -114,49 +116,55 @@ def measure_reloads(
 
 def measure(folder: Path) -> list[Row]:
     """Take every figure once."""
-    rows: list[Row] = []
-    empty = measure_empty(folder)
     with stage(folder) as (settings, titles, candles), Registry(settings.mlflow_url) as registry:
         lines = [
             {title: register(registry, title, "xgboost", seed=seed) for title in titles}
             for seed in (1, 2)
         ]
         crown(registry, lines[1])
+        windows = {n: make_windows(candles, n) for n in (1, 100)}
         with serving(settings, folder / "service.log", "/readyz") as service:
-            forecast_url = f"{service.url}/v1/forecast?symbol={settings.series[0]}"
-            press(forecast_url, seconds=2)
-            kept = press(forecast_url)
-            rows.append(Row("forecast_kept_per_s", kept.per_s, empty.per_s, "empty Flask", "1/s"))
-            rows.append(Row("forecast_kept_p99_ms", kept.p99_ms, empty.p99_ms, "empty Flask", "ms"))
-            windows = {n: make_windows(candles, n) for n in (1, 100)}
+            models = [settings.models_dir / t.model_name / str(v) for t, v in lines[1].items()]
+            url, pid = f"{service.url}/v1/forecast?symbol={settings.series[0]}", service.process.pid
+            with empty_peer(folder) as empty:
+                rows = measure_forecast(Target(url, pid), empty)
             ours = {
-                n: press(f"{service.url}/v1/predict", _write_body(settings, w))
+                n: Target(f"{service.url}/v1/predict", pid, _write_body(settings, w))
                 for n, w in windows.items()
             }
-            pss = count_pss_mib(service.process.pid, is_master_in=False)
-            rows.append(Row("two_workers_pss_mib", pss, 250, "goal", "MiB"))
-            rows += measure_reloads(service, registry, lines, forecast_url)
-        models = [settings.models_dir / t.model_name / str(v) for t, v in lines[1].items()]
-        for name, peer in measure_peers(folder, models, windows).items():
-            for count, load in peer["loads"].items():
-                if load.failed:
-                    sys.exit(f"{name} failed {load.failed} requests")
-                rows.append(
-                    Row(
-                        f"predict_{count}_windows_per_s", ours[count].per_s, load.per_s, name, "1/s"
-                    )
-                )
-                rows.append(
-                    Row(
-                        f"predict_{count}_windows_p99_ms",
-                        ours[count].p99_ms,
-                        load.p99_ms,
-                        name,
-                        "ms",
-                    )
-                )
-            rows.append(Row("two_workers_pss_mib", pss, peer["pss"], name, "MiB"))
+            with peers(folder, models, windows) as others:
+                rows += measure_windows(ours, others)
+            rows += measure_reloads(service, registry, lines, url)
     return rows
+
+
+def measure_forecast(kept: Target, empty: Target) -> list[Row]:
+    """The forecast of the hour, told again and again, beside an endpoint that does nothing."""
+    loads = race({"kept": kept, "empty": empty})
+    return _compare("forecast_kept", "empty Flask", loads["kept"], loads["empty"])
+
+
+def measure_windows(ours: dict[int, Target], others: dict[str, dict[int, Target]]) -> Iterator[Row]:
+    """Windows of a caller, one and a hundred per call, and what the workers hold afterwards."""
+    for count, target in ours.items():
+        loads = race({"ours": target} | {name: asked[count] for name, asked in others.items()})
+        for name in others:
+            yield from _compare(f"predict_{count}_windows", name, loads["ours"], loads[name])
+    time.sleep(SETTLE_S)
+    pss = count_pss_mib(ours[1].pid, is_master_in=False)
+    yield Row("two_workers_pss_mib", pss, 250, "goal", "MiB")
+    for name, asked in others.items():
+        yield Row("two_workers_pss_mib", pss, count_pss_mib(asked[1].pid), name, "MiB")
+
+
+def _compare(name: str, peer: str, ours: Load, theirs: Load) -> list[Row]:
+    if ours.failed or theirs.failed:
+        sys.exit(f"{name}: {ours.failed} of our answers failed, {theirs.failed} of {peer}")
+    return [
+        Row(f"{name}_per_s", ours.per_s, theirs.per_s, peer, "1/s"),
+        Row(f"{name}_p99_ms", ours.p99_ms, theirs.p99_ms, peer, "ms"),
+        Row(f"{name}_cpu_ms", ours.cpu_ms, theirs.cpu_ms, peer, "ms"),
+    ]
 
 
 def _write_body(settings: Settings, windows: list[dict]) -> bytes:

@@ -6,30 +6,78 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from statistics import median
 
 import httpx
 import numpy as np
 import psutil
 
-SECONDS, CONNECTIONS = 8, 8
+SECONDS, CONNECTIONS, ROUNDS = 4, 8, 3
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a load goes, and the process whose family works for it."""
+
+    url: str
+    pid: int
+    body: bytes | None = None
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a load met: answers a second, the 99th percentile in ms, and how many failed."""
+    """What a load met: answers a second, the 99th percentile in ms, and how many failed.
+
+    `cpu_ms` is the time on a processor that one answer took: it can be compared on a busy machine.
+    """
 
     per_s: float
     p99_ms: float
     failed: int
+    cpu_ms: float = 0.0
 
 
-def press(url: str, body: bytes | None = None, *, seconds: float = SECONDS) -> Load:
+def race(targets: Mapping[str, Target]) -> dict[str, Load]:
+    """Press one after the other, in a few rounds, so that a busy moment meets them all.
+
+    Returns:
+        The median of each figure, and all failures.
+    """
+    for target in targets.values():
+        press(target, seconds=1)
+    rounds = [{name: press(target) for name, target in targets.items()} for _ in range(ROUNDS)]
+    return {name: _take_median([each[name] for each in rounds]) for name in targets}
+
+
+def _take_median(loads: list[Load]) -> Load:
+    return Load(
+        per_s=median(load.per_s for load in loads),
+        p99_ms=median(load.p99_ms for load in loads),
+        failed=sum(load.failed for load in loads),
+        cpu_ms=median(load.cpu_ms for load in loads),
+    )
+
+
+def press(target: Target, *, seconds: float = SECONDS) -> Load:
     """Ask without a pause from a few kept-alive connections."""
+    busy_s, began = _count_cpu_s(target.pid), time.monotonic()
+    load = _press(target, seconds)
+    answers = load.per_s * (time.monotonic() - began)
+    cpu_ms = 1000 * (_count_cpu_s(target.pid) - busy_s) / max(answers, 1)
+    return replace(load, cpu_ms=cpu_ms)
+
+
+def _count_cpu_s(pid: int) -> float:
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    return sum(sum(each.cpu_times()[:2]) for each in family)
+
+
+def _press(target: Target, seconds: float) -> Load:
     if shutil.which("wrk"):
-        return _press_with_wrk(url, body, seconds)
-    times, failed = ask_for(url, body, seconds=seconds)
+        return _press_with_wrk(target.url, target.body, seconds)
+    times, failed = ask_for(target.url, target.body, seconds=seconds)
     took = [ended - began for began, ended in times]
     return Load(len(took) / seconds, float(np.quantile(took, 0.99)) * 1000, failed)
 
@@ -99,9 +147,3 @@ def ask_for(
     for caller in callers:
         caller.join()
     return times, len(failures)
-
-
-def count_pss_mib(pid: int, *, is_master_in: bool = True) -> float:
-    """Proportional set size of a process and its children, in MiB."""
-    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    return sum(each.memory_full_info().pss for each in family[0 if is_master_in else 1 :]) / 2**20

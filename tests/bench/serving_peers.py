@@ -4,10 +4,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from serving_load import Load, count_pss_mib, press
+from serving_load import Target
 
 from processes import REPO, SERVING_PYTHON, find_free_port, running, wait_for
 
@@ -70,20 +70,23 @@ class Peer:
 """
 
 
-def measure_peers(folder: Path, models: list[Path], windows: dict[int, list]) -> dict[str, dict]:
-    """Load of each peer by number of windows, and its memory."""
-    found = {}
-    with mlflow_peer(folder, models) as (url, pid):
-        loads = {
-            n: press(url, json.dumps({"dataframe_records": w}).encode()) for n, w in windows.items()
-        }
-        found["mlflow models serve"] = {"loads": loads, "pss": count_pss_mib(pid)}
+@contextmanager
+def peers(
+    folder: Path, models: list[Path], windows: dict[int, list]
+) -> Iterator[dict[str, dict[int, Target]]]:
+    """Each peer that is at hand, up, with its question by number of windows."""
     python = os.environ.get("RINGSIDE_BENTOML_PYTHON")
-    if python:
-        with bento_peer(folder, models, Path(python)) as (url, pid):
-            loads = {n: press(url, json.dumps({"windows": w}).encode()) for n, w in windows.items()}
-            found["BentoML"] = {"loads": loads, "pss": count_pss_mib(pid)}
-    return found
+    with ExitStack() as started:
+        url, pid = started.enter_context(mlflow_peer(folder, models))
+        found = {"mlflow models serve": _ask_each(url, pid, "dataframe_records", windows)}
+        if python:
+            url, pid = started.enter_context(bento_peer(folder, models, Path(python)))
+            found["BentoML"] = _ask_each(url, pid, "windows", windows)
+        yield found
+
+
+def _ask_each(url: str, pid: int, name: str, windows: dict[int, list]) -> dict[int, Target]:
+    return {n: Target(url, pid, json.dumps({name: w}).encode()) for n, w in windows.items()}
 
 
 @contextmanager
@@ -127,7 +130,8 @@ def bento_peer(folder: Path, models: list[Path], python: Path) -> Iterator[tuple
         yield f"http://127.0.0.1:{port}/predict", process.pid
 
 
-def measure_empty(folder: Path) -> Load:
+@contextmanager
+def empty_peer(folder: Path) -> Iterator[Target]:
     """The floor: a Flask endpoint that does nothing, under Gunicorn."""
     (folder / "empty.py").write_text(EMPTY)
     port = find_free_port()
@@ -136,5 +140,4 @@ def measure_empty(folder: Path) -> Load:
     with running(command, folder / "empty.log", cwd=folder) as process:
         url = f"http://127.0.0.1:{port}/empty"
         wait_for(url, process, folder / "empty.log")
-        press(url, seconds=2)
-        return press(url)
+        yield Target(url, process.pid)

@@ -1,11 +1,13 @@
 """What serving computes for an hour equals what training and the ledger have for it, bit by bit."""
 
 import json
+import secrets
 import time
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import insert, select
 
 from builders import START, make_candles
@@ -33,11 +35,13 @@ from ringside.jobs.issuing import issue_forecasts
 from ringside.jobs.recording import record
 from ringside.jobs.scoring import score_fresh
 from ringside.jobs.training import read_inputs, train
+from ringside.settings import Settings
 from serving_process import serving
 
 pytestmark = pytest.mark.integration
 
 COUNT = 2600
+RECORD_WEEKS = 4
 PAST_HOURS = 500
 AS_OF = START + timedelta(hours=COUNT)
 QUANTILES = ("q05", "q25", "q50", "q75", "q95")
@@ -48,22 +52,37 @@ def seeded():
     return np.random.default_rng(17)
 
 
+@pytest.fixture(scope="module")
+def world(postgres, copy_database, mlflow_url, tmp_path_factory):
+    """A series with gaps and an auxiliary series beside it, trained once for two horizons."""
+    with copy_database() as url:
+        settings = Settings(
+            database_url=url,
+            state_dir=tmp_path_factory.mktemp("world"),
+            mlflow_url=mlflow_url,
+            series=(f"T{secrets.token_hex(3).upper()}/USDT",),
+            horizons=(1, 6),
+            train_days=45,
+            record_weeks=RECORD_WEEKS,
+            auxiliary=("vix",),
+        )
+        candles = make_candles(COUNT, symbol=settings.series[0], seed=21)
+        keep = np.random.default_rng(5).random(COUNT) > 0.002
+        keep[-1] = True
+        publish_candles(make_engine(settings), candles.take(keep))
+        publish_vix(settings)
+        made = train(settings, settings.series[0], as_of=AS_OF).versions
+        with Registry(settings.mlflow_url) as registry:
+            for one in made:  # as if each had passed its examination
+                registry.set_alias(one.model_name, find_alias(one.contestant), one.version)
+        yield settings
+
+
 @pytest.fixture
-def trained(full_settings):
-    """A series with gaps and an auxiliary series beside it, trained for two horizons."""
-    settings = full_settings.model_copy(
-        update={"horizons": (1, 6), "train_days": 45, "record_weeks": 4, "auxiliary": ("vix",)}
-    )
-    candles = make_candles(COUNT, symbol=settings.series[0], seed=21)
-    keep = np.random.default_rng(5).random(COUNT) > 0.002
-    keep[-1] = True
-    publish_candles(make_engine(settings), candles.take(keep))
-    publish_vix(settings)
-    made = train(settings, settings.series[0], as_of=AS_OF).versions
-    with Registry(settings.mlflow_url) as registry:
-        for one in made:  # as if each had passed its examination
-            registry.set_alias(one.model_name, find_alias(one.contestant), one.version)
-    return settings
+def trained(world, copy_database, tmp_path):
+    """The trained world, with a database of the test's own to write to."""
+    with copy_database(world.database_url.get_secret_value()) as url:
+        yield world.model_copy(update={"database_url": SecretStr(url), "state_dir": tmp_path})
 
 
 def publish_vix(settings):
@@ -87,7 +106,8 @@ def read_model(settings, contestant, horizon):
 
 
 def test_five_hundred_past_hours_are_the_same_served_and_trained(trained, seeded):
-    engine, symbol = make_engine(trained), trained.series[0]
+    # a pool, as serving has one
+    engine, symbol = make_engine(trained, pool_size=1), trained.series[0]
     inputs = read_inputs(trained, symbol, as_of=AS_OF, days=70, seed=1)
     table = inputs.compute(inputs.candles)
     usable = np.flatnonzero(table.is_usable & (np.arange(len(table.close)) >= 721))
@@ -102,15 +122,17 @@ def test_five_hundred_past_hours_are_the_same_served_and_trained(trained, seeded
         windows, withheld = read_series(trained, engine, [symbol], as_of=as_of)
         assert withheld == []
         row = table.take(np.array([place]))
+        (names,) = {model.manifest.feature_names for (model, _), _ in models}
+        served = windows[symbol].compute(names)
+        np.testing.assert_array_equal(served.values, row.values)
+        np.testing.assert_array_equal(served.sigma, row.sigma)
+        np.testing.assert_array_equal(served.close, row.close)
         for (model, version), title in models:
-            served = windows[symbol].compute(model.manifest.feature_names)
-            np.testing.assert_array_equal(served.values, row.values)
-            np.testing.assert_array_equal(served.sigma, row.sigma)
-            np.testing.assert_array_equal(served.close, row.close)
             champion = Champion(title, version, "", "registry", model)
             np.testing.assert_array_equal(
                 champion.forecast(served), model.contestant.forecast(row.values, row.sigma)
             )
+    engine.dispose()
 
 
 def test_replayed_rows_of_the_ledger_are_what_would_have_been_issued_then(trained, seeded):

@@ -110,7 +110,7 @@ def test_schemathesis_finds_no_failure(stage, tmp_path):
             f"{url}/openapi.json", "--url", url, "--checks", "all", "--max-examples", "15",
             "--seed", "1", "--workers", "1", "--no-color",
         ],
-        capture_output=True, text=True, cwd=tmp_path, check=False, timeout=120,
+        capture_output=True, text=True, cwd=tmp_path, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:]
     lines = stage.service.log.read_text().splitlines()

@@ -13,11 +13,16 @@ import httpx
 import pytest
 
 from forecast_api.limits import MAX_BODY_BYTES
+from forecast_api.schemas.forecasts import MAX_WINDOWS
+from processes import count_pss_mib
+from ringside.core.features import LOOKBACK
+from serving_builders import window_of
 from serving_process import steady_traffic
 from serving_stage import Stage, own_stage
 
 pytestmark = pytest.mark.integration
 
+MOST_PSS_MIB = 250  # two workers together
 SLOW_CLIENTS = 40  # five times the threads of both workers
 
 
@@ -100,6 +105,22 @@ def test_body_that_is_not_wanted_is_refused_by_its_head(stage, headers, status):
         found, answered, body = read_answer(opened)
         assert (found, answered["connection"]) == (status, "close")
         assert json.loads(body)["status"] == status
+
+
+def test_long_bodies_leave_the_workers_small(stage):
+    window = window_of(stage.candles.take(slice(-LOOKBACK, None)))
+    body = json.dumps({"symbol": stage.symbol, "windows": [window] * MAX_WINDOWS}).encode()
+    assert 4 * 2**20 < len(body) < MAX_BODY_BYTES
+    sent = {"content": body, "headers": {"Content-Type": "application/json"}}
+
+    def ask(_) -> int:
+        url = f"{stage.service.url}/v1/predict"
+        return httpx.post(url, **sent, timeout=60, trust_env=False).status_code
+
+    with ThreadPoolExecutor(8) as callers:  # as many as the threads of both workers
+        assert set(callers.map(ask, range(24))) == {200}
+    pids = [note["pid"] for note in stage.service.wait_for_workers()["workers"]]
+    assert sum(map(count_pss_mib, pids)) < MOST_PSS_MIB
 
 
 def test_kill_under_load_loses_no_request_but_its_own(stage):

@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from contextlib import ExitStack
 from datetime import timedelta
 from hashlib import sha256
 
@@ -52,8 +53,10 @@ def world(tmp_path):
     server.make()
     with (
         running(server.command(), tmp_path / "postgres.log", cwd="/") as database,
-        mlflow_server(tmp_path / "mlflow", str(tmp_path / "mlflow/artifacts")) as mlflow_url,
+        ExitStack() as mlflow,
     ):
+        artifacts = str(tmp_path / "mlflow/artifacts")
+        mlflow_url = mlflow.enter_context(mlflow_server(tmp_path / "mlflow", artifacts))
         server.wait_ready()
         server.make_database("ringside", "template")
         settings = Settings(
@@ -65,11 +68,11 @@ def world(tmp_path):
         )
         migrate(settings)
         fill_market(settings)
-        yield settings, database
+        yield settings, database, mlflow.close
 
 
 def test_ladder_from_the_champion_to_503(world, tmp_path):
-    settings, database = world
+    settings, database, stop_mlflow = world
     log = tmp_path / "log"
     titles = [Title(settings.series[0], horizon) for horizon in settings.horizons]
     with Registry(settings.mlflow_url) as registry:
@@ -80,11 +83,15 @@ def test_ladder_from_the_champion_to_503(world, tmp_path):
             registry.set_alias(title.model_name, PREVIOUS_CHAMPION, first)
         crown(registry, {title: register(registry, title, "xgboost", seed=3) for title in titles})
 
-    cut_off = settings.model_copy(update={"mlflow_url": f"http://127.0.0.1:{find_free_port()}"})
     with serving(settings, log, "/readyz") as service:
         assert tell(service, settings) == (None, {("xgboost", "registry")})
-    # MLflow is gone: what was last proved good serves on
-    with serving(cut_off, log, "/readyz") as service:
+        # MLflow is gone when the next reload asks: what was last proved good serves on
+        stop_mlflow()
+        service.hup()
+        service.wait_for_generation(2)
+        assert tell(service, settings) == ("last-good-copy", {("xgboost", "last-good-copy")})
+    # a cold start without it says the same
+    with serving(settings, log, "/readyz") as service:
         assert tell(service, settings) == ("last-good-copy", {("xgboost", "last-good-copy")})
         # so is PostgreSQL, under the running service: candles as they were last read
         database.send_signal(signal.SIGINT)
@@ -92,7 +99,7 @@ def test_ladder_from_the_champion_to_503(world, tmp_path):
         body = wait_for_warning(service, settings, "database-down")
         assert {i["origin"] for i in body["inputs"] if i["name"] == "candles"} != {"database"}
     # a cold start with neither: candles from disk
-    with serving(cut_off, log, "/readyz") as service:
+    with serving(settings, log, "/readyz") as service:
         body = ask(service, settings)
         assert body["warnings"] == ["last-good-copy", "database-down"]
         assert {i["origin"] for i in body["inputs"] if i["name"] == "candles"} == {"disk"}
@@ -108,10 +115,10 @@ def test_ladder_from_the_champion_to_503(world, tmp_path):
             for folder in settings.models_dir.glob("ringside.*/3"):
                 (folder / "booster.ubj").write_bytes(b"not a booster")
         corrupt(settings, version)
-        with serving(cut_off, log, "/readyz") as service:
+        with serving(settings, log, "/readyz") as service:
             assert tell(service, settings) == (degraded, {rung})
     corrupt(settings, 1)
-    with serving(cut_off, log) as service:
+    with serving(settings, log) as service:
         ready = service.get("/readyz")
         assert (ready.status_code, len(ready.json()["missing"])) == (503, 2)
         answer = service.get(f"/v1/forecast?symbol={settings.series[0]}")
