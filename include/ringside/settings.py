@@ -82,6 +82,10 @@ class Settings(BaseSettings):
         15, ge=1, description="A forecast issued later than this after its `as_of` is never scored."
     )
 
+    report_keep_days: int = Field(
+        30, ge=0, description="Days before the newest report whose reports are kept."
+    )
+
     # the title
     stake: Literal["band", "point"] = Field(
         "band",

@@ -1,13 +1,13 @@
 """Brings together what the gate may look at: a title's reign and its scored rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from ringside.adapters.database import make_engine
 from ringside.adapters.evidence_store import EvidenceStore
 from ringside.adapters.title_store import TitleStore
 from ringside.core.contestants import CONTESTANTS
-from ringside.core.gate.streams import TitleRecord
+from ringside.core.gate.streams import Stream, TitleRecord
 from ringside.core.titles import BASELINES, Title
 from ringside.core.verdicts import Reign
 from ringside.errors import TitleError
@@ -35,8 +35,20 @@ def read_record(
     """
     engine = make_engine(settings)
     reigns = _read_reigns(TitleStore(engine), title, as_of=as_of)
-    holder = reigns[-1]
     rows = EvidenceStore(engine).read_rows(title.symbol, title.horizon, start=LONG_AGO, as_of=as_of)
+    return make_record(title, reigns, rows, as_of=as_of, entrants=entrants)
+
+
+def make_record(
+    title: Title,
+    reigns: Sequence[Reign],
+    rows: Mapping[str, Stream],
+    *,
+    as_of: datetime,
+    entrants: Mapping[str, int],
+) -> TitleRecord:
+    """Bring the reigns of a title, oldest first and at least one, and its scored rows together."""
+    holder = reigns[-1]
     return TitleRecord(
         symbol=title.symbol,
         horizon=title.horizon,
