@@ -30,6 +30,12 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(description="SQLAlchemy URL of Ringside's PostgreSQL.")
     mlflow_url: str = Field("http://127.0.0.1:5000", description="Address of the MLflow server.")
     serving_url: str = Field("http://127.0.0.1:8000", description="Address of the REST service.")
+    mlflow_page_url: str = Field(
+        "", description="Address of MLflow for browsers; empty: `RINGSIDE_MLFLOW_URL`."
+    )
+    serving_page_url: str = Field(
+        "", description="Address of the REST service for browsers; empty: `RINGSIDE_SERVING_URL`."
+    )
     state_dir: Path = Field(
         Path(".ringside"), description="Folder for audits, reports, model copies and pid files."
     )

@@ -4,8 +4,6 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Engine
-
 from ringside.adapters.database import make_engine
 from ringside.adapters.market_clock import MarketClock
 from ringside.adapters.report_files import ReportFolder
@@ -37,7 +35,7 @@ def publish_reports(settings: Settings, *, as_of: datetime) -> ReportFacts:
     """
     _log.info("reporting series=%s as_of=%s", ",".join(settings.series), as_of.isoformat())
     engine = make_engine(settings)
-    caption = Caption(as_of, find_source_name(settings, engine))
+    caption = Caption(as_of, find_source(settings))
     folder = ReportFolder(settings.reports_dir, caption)
     reports: list[SeriesReport] = []
     paths: list[str] = []
@@ -55,9 +53,9 @@ def publish_reports(settings: Settings, *, as_of: datetime) -> ReportFacts:
     return ReportFacts(str(page), tuple(paths))
 
 
-def find_source_name(settings: Settings, engine: Engine) -> str:
+def find_source(settings: Settings) -> str:
     """Name where the candles come from; a simulated market is always called one."""
-    clock = MarketClock(engine).read()
+    clock = MarketClock(make_engine(settings)).read()
     source = clock.source if clock else settings.source
     detail = clock.source_detail if clock else source
     if source == "simulated" and "simulated market" not in detail:
