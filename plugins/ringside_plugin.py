@@ -6,7 +6,13 @@ from airflow.plugins_manager import AirflowPlugin
 
 from ringside_airflow.audit_links import AuditLink, make_audit_app
 from ringside_airflow.docket_links import DocketLink, make_docket_app
-from ringside_airflow.report_links import NAVIGATION, ReportLink, make_home_app, make_report_app
+from ringside_airflow.report_links import (
+    NAVIGATION,
+    ModelsLink,
+    ReportLink,
+    make_home_app,
+    make_report_app,
+)
 
 
 class RingsidePlugin(AirflowPlugin):
@@ -19,5 +25,10 @@ class RingsidePlugin(AirflowPlugin):
         {"app": make_report_app(), "url_prefix": "/ringside/reports", "name": "Ringside reports"},
         {"app": make_home_app(), "url_prefix": "/ringside/home", "name": "Ringside"},
     ]
-    global_operator_extra_links: ClassVar[list[Any]] = [AuditLink(), DocketLink(), ReportLink()]
+    global_operator_extra_links: ClassVar[list[Any]] = [
+        AuditLink(),
+        DocketLink(),
+        ReportLink(),
+        ModelsLink(),
+    ]
     external_views: ClassVar[list[Any]] = [NAVIGATION]

@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from airflow.sdk import BaseOperatorLink
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse, Response
@@ -14,6 +15,7 @@ from ringside_airflow.report_keys import REPORT_KEY
 POLICY = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:"
 }
+_TRAINING = "train"
 _KINDS = {".html": "text/html", ".svg": "image/svg+xml"}
 _PAGES = {"": "en", "index.html": "en", "index.ko.html": "ko"}
 
@@ -31,6 +33,19 @@ class ReportLink(AuditLink):
 
     name = "Report"
     key = REPORT_KEY
+
+
+class ModelsLink(BaseOperatorLink):
+    """The button *MLflow* on trainings: the models whose versions and runs they make."""
+
+    name = "MLflow"
+
+    def get_link(self, operator: object, *, ti_key: Any) -> str:  # noqa: ANN401 - a task's key
+        """Give the address of the models; empty for tasks that are no training."""
+        if ti_key.task_id.rpartition(".")[2] != _TRAINING:
+            return ""
+        settings = _read_settings()
+        return f"{settings.mlflow_page_url or settings.mlflow_url}/#/models"
 
 
 def make_report_app() -> FastAPI:

@@ -57,4 +57,5 @@ def test_the_plugin_registers_the_links_and_the_pages():
         "Audit",
         "Dockets",
         "Report",
+        "MLflow",
     ]

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -128,6 +129,15 @@ def test_stores_that_do_not_answer_are_said(reader, monkeypatch):
 def test_stranger_is_turned_away(links):
     assert ask(links.make_home_app, "/").status_code == 401
     assert ask(links.make_report_app, "/latest/index.html").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("task", "address"),
+    [("enter_challenger.train", "http://mlflow.example:5000/#/models"), ("decide", "")],
+)
+def test_trainings_link_the_models_they_make(links, task, address):
+    key = SimpleNamespace(task_id=task)
+    assert links.ModelsLink().get_link(None, ti_key=key) == address
 
 
 def test_view_stands_in_the_navigation_and_its_page_is_served():
