@@ -87,14 +87,14 @@ def format_skill(against: Against | None) -> str:
 
     Examples:
         >>> format_skill(Against(0.02, 0.01, 0.03, 500))
-        '+2.0 % (+1.0 to +3.0)'
+        '+2.0 % (+1.0 … +3.0)'
     """
     if against is None:
         return NOTHING
     text = format_change(against.skill)
     if against.low is None or against.high is None:
         return text
-    ends = f"({100 * against.low:+.1f} to {100 * against.high:+.1f})".replace("-", MINUS)
+    ends = f"({100 * against.low:+.1f} … {100 * against.high:+.1f})".replace("-", MINUS)
     return f"{text} {ends}"
 
 
