@@ -23,9 +23,11 @@ NAVIGATION: dict[str, Any] = {
     "name": "Ringside",
     "href": "/ringside/home/",
     "destination": "nav",
-    "url_route": "ringside",
 }
-"""What puts the page into Airflow's navigation."""
+"""What puts the page into Airflow's navigation.
+
+Without a route it opens as a page of its own: in Airflow's frame no link to MLflow could open.
+"""
 
 
 class ReportLink(AuditLink):

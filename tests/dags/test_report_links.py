@@ -146,4 +146,5 @@ def test_view_stands_in_the_navigation_and_its_page_is_served():
     (view,) = RingsidePlugin.external_views
     prefixes = [app["url_prefix"] for app in RingsidePlugin.fastapi_apps]
     assert view["destination"] == "nav"
+    assert "url_route" not in view  # its frame would block the links to MLflow
     assert view["href"].rstrip("/") in prefixes

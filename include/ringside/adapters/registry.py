@@ -74,12 +74,8 @@ class Registry(RegistryReader):
             source = f"{run['artifact_uri']}/{_FOLDER}"
             self._upload(source, {**files, MANIFEST_FILE: manifest.to_bytes()})
             self._upload(run["artifact_uri"], artifacts or {})
-            self._post(
-                "registered-models/create",
-                allow=_EXISTS,
-                name=name,
-                description=render_title_note(manifest),
-            )
+            about = render_title_note(manifest)
+            self._post("registered-models/create", allow=_EXISTS, name=name, description=about)
             version = self._create_version(name, manifest, run["run_id"], source=source, note=note)
         except BaseException:
             self._end_run(run["run_id"], "FAILED")
