@@ -87,6 +87,7 @@ docs: setup ## Write the generated pages anew
 bench: setup ## Measure platform and contestants beside their floors and peers
 	@$(BIN)/python tests/bench/measure_ingestion.py
 	@$(BIN)/python tests/bench/measure_issuing.py
+	@$(BIN)/python tests/bench/measure_reports.py
 	@$(UV) venv --quiet --allow-existing --python $(BIN)/python $(ENV_DIR)/bench
 	@$(UV) pip install --quiet --python $(ENV_DIR)/bench/bin/python -r tests/bench/requirements.txt
 	@$(BIN)/python tests/bench/measure_contestants.py

@@ -2,10 +2,14 @@
 
 **When.** After titles were decided, and daily at 00:50 UTC.
 
-**What.** Per series: the forecasts as they were issued with their bands, what came true, and who
-held the title; and a scorecard of all contestants. Written as static pages that need nothing else.
+**What.** Per series: the forecasts with their bands at the hours they speak about, and what came
+true; a scorecard of all contestants with intervals; who held each title; the evidence of the
+running test with its threshold and pace; whether the bands keep their word; what other ways to
+choose would have cost; gaps, quarantine and drifting inputs. Static pages in English and Korean
+that need nothing else, `latest/index.html` first; what is missing is said in words.
 
-**A re-run** draws the same pages again from what was known at the run's time.
+**A re-run** draws the same pages again from what was known at the run's time. Reports older than
+`RINGSIDE_REPORT_KEEP_DAYS` before the newest are removed.
 
 **When it fails:** docs/runbooks/store-unavailable.md.
 """

@@ -30,6 +30,12 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(description="SQLAlchemy URL of Ringside's PostgreSQL.")
     mlflow_url: str = Field("http://127.0.0.1:5000", description="Address of the MLflow server.")
     serving_url: str = Field("http://127.0.0.1:8000", description="Address of the REST service.")
+    mlflow_page_url: str = Field(
+        "", description="Address of MLflow for browsers; empty: `RINGSIDE_MLFLOW_URL`."
+    )
+    serving_page_url: str = Field(
+        "", description="Address of the REST service for browsers; empty: `RINGSIDE_SERVING_URL`."
+    )
     state_dir: Path = Field(
         Path(".ringside"), description="Folder for audits, reports, model copies and pid files."
     )
@@ -86,6 +92,10 @@ class Settings(BaseSettings):
     seed: int = Field(1, ge=0, description="Seed of every fit.")
     late_after_minutes: int = Field(
         15, ge=1, description="A forecast issued later than this after its `as_of` is never scored."
+    )
+
+    report_keep_days: int = Field(
+        30, ge=0, description="Days before the newest report whose reports are kept."
     )
 
     # the title

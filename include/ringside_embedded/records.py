@@ -79,7 +79,7 @@ class Records:
     def find_chart(self) -> Path | None:
         """Find a chart of the latest report; None when none was drawn yet."""
         folder = self._settings.reports_dir / "latest"
-        return next(iter(sorted(folder.rglob("*.png"))), None)
+        return next(iter(sorted(folder.rglob("*.svg"))), None)
 
     def fetch_forecast(self) -> tuple[str, dict[str, Any] | None]:
         """Fetch a forecast of the first series over REST, as a caller would.

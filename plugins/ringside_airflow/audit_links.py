@@ -6,10 +6,12 @@ from typing import Any
 
 from airflow.sdk import BaseOperatorLink
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
 from ringside_airflow.audit_keys import PAGE_KEY
 
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_LISTED = 100
 _PAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.(html|json)")
 
 
@@ -17,14 +19,22 @@ def make_audit_app() -> FastAPI:
     """Build the small app that serves `<state>/audits`; every page asks for a login."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
+    @app.get("/")
+    async def list_pages(request: Request) -> HTMLResponse:
+        await require_login(request)
+        names = [path.name for path in _find_newest(_find_audits_dir())]
+        rows = "".join(f'<li><a href="{name}">{name}</a>' for name in names)
+        text = f"<ul>{rows}</ul>" if rows else "<p>Nothing has been audited yet."
+        page = f"<!doctype html><meta charset=utf-8><title>Audits</title><h1>Audits</h1>{text}"
+        return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY})
+
     @app.get("/{page}")
     async def show_page(page: str, request: Request) -> FileResponse:
         await require_login(request)
         path = _find_audits_dir() / page
         if not _PAGE.fullmatch(page) or not path.is_file():
             raise HTTPException(404, "no such audit")
-        policy = "default-src 'none'; style-src 'unsafe-inline'"
-        return FileResponse(path, headers={"Content-Security-Policy": policy})
+        return FileResponse(path, headers={"Content-Security-Policy": _POLICY})
 
     return app
 
@@ -65,6 +75,12 @@ async def require_login(request: Request) -> None:
     from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
 
     await get_user(request, None, await bearer_scheme(request))
+
+
+def _find_newest(folder: Path) -> list[Path]:
+    """Find the newest pages of a folder, newest first."""
+    pages = [path for path in folder.glob("*.html") if _PAGE.fullmatch(path.name)]
+    return sorted(pages, key=lambda path: path.stat().st_mtime, reverse=True)[:_LISTED]
 
 
 def _find_audits_dir() -> Path:

@@ -19,6 +19,7 @@ from ringside_airflow.assets import CANDLES, TITLE
 from ringside_airflow.audit_keys import PAGE_KEY, name_page
 from ringside_airflow.clock import AS_OF_KEY, begin_run, parse_instant, read_market_now
 from ringside_airflow.connections import task_settings
+from ringside_airflow.report_keys import REPORT_KEY, name_report
 from ringside_airflow.retries import WaitAsAsked
 from ringside_airflow.starters import name_starter
 
@@ -233,4 +234,5 @@ def publish(params: Params = None, dag_run: Run = None, ti: Instance = None) -> 
 
     settings = task_settings()
     as_of = begin_run(settings, params=params, dag_run=dag_run, ti=ti)
-    reporting.publish_reports(settings, as_of=as_of)
+    facts = reporting.publish_reports(settings, as_of=as_of)
+    ti.xcom_push(key=REPORT_KEY, value=name_report(facts.page))

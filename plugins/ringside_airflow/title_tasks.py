@@ -10,6 +10,7 @@ from ringside_airflow.assets import TITLE
 from ringside_airflow.clock import AS_OF_KEY, begin_run, parse_instant
 from ringside_airflow.connections import task_settings
 from ringside_airflow.docket_keys import DOCKETS_KEY, name_dockets
+from ringside_airflow.report_keys import LATEST_REPORT, REPORT_KEY
 from ringside_airflow.starters import name_starter
 from ringside_airflow.tasks import Events, Instance, Params, Run, no_retry_when_permanent
 
@@ -44,6 +45,7 @@ def decide(params: Params = None, dag_run: Run = None, ti: Instance = None) -> l
     ti.xcom_push(key=QUESTION, value="\n\n".join(texts))
     dockets = [(verdict.verdict_id, verdict.docket) for verdict in verdicts if verdict.docket]
     ti.xcom_push(key=DOCKETS_KEY, value=name_dockets(dockets))
+    ti.xcom_push(key=REPORT_KEY, value=LATEST_REPORT)
     return outcomes
 
 

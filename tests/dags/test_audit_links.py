@@ -56,4 +56,6 @@ def test_the_plugin_registers_the_links_and_the_pages():
     assert [link.name for link in links if type(link).__module__.startswith("ringside")] == [
         "Audit",
         "Dockets",
+        "Report",
+        "MLflow",
     ]

@@ -79,6 +79,7 @@ def test_decide_branches_to_every_outcome_and_sorts_the_verdicts(monkeypatch, in
         "question": "- en 2\n- ko 2",
         "dockets": "/ringside/dockets/?docket=1%3ATUSDT.h1.0000000000000001.json.gz"
         "&docket=2%3ATUSDT.h1.0000000000000002.json.gz",
+        "report": "/ringside/reports/latest/index.html",
     }
 
 

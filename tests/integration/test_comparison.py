@@ -3,7 +3,6 @@
 import gzip
 import json
 import logging
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,7 +15,7 @@ from ringside.adapters.database import make_engine, transaction
 from ringside.adapters.evidence_store import EvidenceStore
 from ringside.adapters.registry import Registry
 from ringside.adapters.title_store import TitleStore
-from ringside.core.candles import to_datetime, to_datetime64
+from ringside.core.candles import to_datetime64
 from ringside.core.titles import CHAMPION, PREVIOUS_CHAMPION, Title, find_alias
 from ringside.core.verdicts import Intervention, Reign
 from ringside.errors import LedgerError, TitleError
@@ -32,60 +31,6 @@ DAYS = 60
 NOW = RECORD_START + timedelta(days=DAYS)
 CONTESTANTS = ("persistence", "persistence_ewma", "xgboost")
 TITLE = Title("BTC/USDT", 1)
-CHAMPION_3 = Reign("BTC/USDT", 1, "xgboost", 3, START, START, "test", "test")
-
-
-def read(settings, reign=CHAMPION_3, as_of=START + 801 * HOUR):
-    found = EvidenceStore(make_engine(settings)).read_scored_hours(reign, as_of=as_of)
-    return {
-        name: [
-            (to_datetime(hour), float(loss), bool(live))
-            for hour, loss, live in zip(hours.as_of, hours.loss, hours.is_live, strict=True)
-        ]
-        for name, hours in found.items()
-    }
-
-
-def test_each_hour_counts_once_the_champions_own_version_first(settings):
-    """Versions 0 (replayed), 2, 3 (the champion's) and 5 forecast; one hour each is preferred."""
-    hours = [START + i * HOUR for i in range(4)]
-    write_rows(
-        make_engine(settings),
-        [
-            Row("xgboost", hours[0], 0.1),
-            Row("xgboost", hours[1], 0.1),
-            Row("xgboost", hours[1], 0.2, "live", 2),
-            Row("xgboost", hours[1], 0.5, "live", 5),
-            Row("xgboost", hours[2], 0.2, "live", 2),
-            Row("xgboost", hours[2], 0.3, "live", 3),
-            Row("xgboost", hours[2], 0.5, "live", 5),
-            Row("persistence", hours[2], 0.9, "live", 1),
-        ],
-    )
-    assert read(settings) == {
-        "xgboost": [(hours[0], 0.1, False), (hours[1], 0.5, True), (hours[2], 0.3, True)],
-        "persistence": [(hours[2], 0.9, True)],
-    }
-
-
-def test_late_and_unscored_rows_other_titles_and_the_future_are_no_evidence(settings):
-    known = Row("xgboost", START, 0.1, horizon=6)
-    write_rows(
-        make_engine(settings),
-        [
-            known,
-            replace(known, as_of=START + HOUR, kind="late"),
-            replace(known, as_of=START + 2 * HOUR, loss=None),
-            replace(known, as_of=START + 3 * HOUR, horizon=1),
-            replace(known, as_of=START + 4 * HOUR, symbol="ETH/USDT"),
-            replace(known, as_of=START + 5 * HOUR),
-            replace(known, as_of=START + 6 * HOUR, loss=float("nan")),
-        ],
-    )
-    reign = replace(CHAMPION_3, horizon=6)
-    assert read(settings, reign, START + 10 * HOUR) == {"xgboost": [(START, 0.1, False)]}
-    assert len(read(settings, reign, START + 11 * HOUR)["xgboost"]) == 2
-    assert len(read(settings, reign, START + 12 * HOUR)["xgboost"]) == 2
 
 
 def test_gate_reads_every_version_to_the_last_bit_and_nothing_late_or_later(settings):

@@ -69,6 +69,11 @@ def test_run_holds_params_metrics_and_artifacts_for_the_mlflow_page(registry, sy
     }
     assert {param["key"]: param["value"] for param in data["params"]}["data_hash"] == "0" * 64
     assert found.contestant == "persistence"
+    note = {tag["key"]: tag["value"] for tag in data["tags"]}["mlflow.note.content"]
+    assert note.startswith("**persistence** for ")
+    asked = {"name": made.model_name, "version": str(made.version)}
+    version = httpx.get(f"{mlflow_url}/api/2.0/mlflow/model-versions/get", params=asked).json()
+    assert version["model_version"]["description"] == note
 
 
 def test_alias_moves_and_goes(registry, symbol):

@@ -1,4 +1,4 @@
-"""Charts: every forecast stands at the hour it speaks about, and titles claim what is drawn."""
+"""Charts: claims that follow from what is drawn, and words where there is nothing to draw."""
 
 import subprocess
 import sys
@@ -7,214 +7,329 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.dates import date2num, num2date
+from matplotlib.dates import date2num
 
-import ringside.core.charts
-from builders import make_candles
-from ringside.core.candles import HOUR, to_datetime
-from ringside.core.charts import (
-    Caption,
-    TitleForecasts,
-    describe_coverage,
-    find_missed,
-    render_forecasts,
-    render_gains,
-)
-from ringside.core.verdicts import Reign, ScoredHours
+import ringside
+from gate_builders import START, make_record, make_rows
+from ringside.core.candles import HOUR, to_datetime64
+from ringside.core.charts.canvas import Caption, style_contestant
+from ringside.core.charts.coverage import draw_coverage, roll_coverage
+from ringside.core.charts.drift import draw_drift
+from ringside.core.charts.evidence import draw_evidence
+from ringside.core.charts.gains import draw_gains
+from ringside.core.charts.quality import draw_quality
+from ringside.core.charts.reliability import draw_reliability, find_deviations
+from ringside.core.charts.title_timeline import Decided, draw_timeline
+from ringside.core.data_quality import Quality
+from ringside.core.evidence_curves import trace_curves
+from ringside.core.gate.decision import decide_title
+from ringside.core.gate.rules import GateRule
+from ringside.core.input_drift import InputDrift
+from ringside.core.scorecards import Track, make_tracks
+from ringside.core.verdicts import Reign
 
-BAND = np.array([-0.02, -0.008, 0.0, 0.008, 0.02])
-SOURCE = "simulated market (seed 7)"
-
-
-def make_forecasts(candles, *, horizon=6, count=48, who="persistence", is_live=True):
-    """Forecasts whose median is exactly what the price turned out to be, where that is known."""
-    issued = np.arange(len(candles) - count, len(candles))
-    target_time = candles.close_time[issued] + horizon * HOUR
-    price_at = dict(zip(candles.close_time, candles.close, strict=True))
-    realised = np.array(
-        [
-            np.log(price_at[t] / candles.close[i]) if t in price_at else np.nan
-            for t, i in zip(target_time, issued, strict=True)
-        ]
-    )
-    return TitleForecasts(
-        symbol="BTC/USDT",
-        horizon=horizon,
-        as_of=candles.close_time[issued],
-        target_time=target_time,
-        contestant=(who,) * count,
-        is_live=np.full(count, is_live),
-        anchor_close=candles.close[issued],
-        quantiles=np.nan_to_num(realised)[:, None] + BAND,
-        realised_return=realised,
-    )
+CAPTION = Caption(datetime(2026, 2, 1, tzinfo=UTC), "simulated market (seed 7)")
+TITLE = ("BTC/USDT", 6)
 
 
-def draw(forecasts, candles, reigns=()):
-    as_of = (
-        to_datetime(candles.close_time[-1]) if len(candles) else datetime(2025, 1, 1, tzinfo=UTC)
-    )
-    return render_forecasts(forecasts, candles, reigns, caption=Caption(as_of, SOURCE))
-
-
-def read_bands(figure, label):
-    """Centre and middle price of every bar of one band."""
-    axes = figure.axes[0]
-    (container,) = [c for c in axes.containers if c.get_label() == label]
-    return [
-        (bar.get_x() + bar.get_width() / 2, bar.get_y(), bar.get_y() + bar.get_height())
-        for bar in container
-    ]
-
-
-@pytest.mark.parametrize("horizon", [1, 6, 24])
-def test_forecasts_stand_at_their_target_hour(horizon):
-    """The band around each median must lie around the price at the same x; an hour off fails."""
-    candles = make_candles(120)
-    figure = draw(make_forecasts(candles, horizon=horizon), candles)
-    (line,) = [one for one in figure.axes[0].lines if one.get_label() == "close"]
-    price_at = dict(zip(np.round(line.get_xdata() * 24), line.get_ydata(), strict=True))
-    bands = read_bands(figure, "90 % band")
-    known = [(x, low, high) for x, low, high in bands if round(x * 24) in price_at]
-    assert (len(bands), len(known)) == (48, 48 - horizon)
-    for x, low, high in known:
-        price = price_at[round(x * 24)]
-        assert (low, high) == (
-            pytest.approx(price * np.exp(-0.02)),
-            pytest.approx(price * np.exp(0.02)),
-        )
-
-
-def test_candles_stand_at_their_close():
-    """A price is known when its candle closes; the axis counts in UTC."""
-    candles = make_candles(30)
-    figure = draw(make_forecasts(candles, count=3), candles)
-    (line,) = [one for one in figure.axes[0].lines if one.get_label() == "close"]
-    assert line.get_xdata()[0] == pytest.approx(date2num(datetime(2025, 1, 1, 1, tzinfo=UTC)))
-    assert line.get_ydata()[0] == candles.close[0]
-    assert num2date(line.get_xdata()[0], tz=UTC) == datetime(2025, 1, 1, 1, tzinfo=UTC)
-
-
-def test_no_line_crosses_missing_hours():
-    candles = make_candles(60)
-    holed = candles.take(np.r_[0:30, 33:60])
-    figure = draw(make_forecasts(holed, count=5), holed)
-    (line,) = [one for one in figure.axes[0].lines if one.get_label() == "close"]
-    assert np.flatnonzero(np.isnan(line.get_ydata())).tolist() == [30]
-
-
-def test_title_counts_the_outcomes_inside_the_band_and_marks_the_others():
-    candles = make_candles(120)
-    forecasts = make_forecasts(candles, horizon=1, count=48)
-    for hour in (3, 10):
-        forecasts.quantiles[hour] += 0.03
-    figure = draw(forecasts, candles)
-    naive = sum(
-        low <= outcome <= high
-        for outcome, low, high in zip(
-            forecasts.realised_return,
-            forecasts.quantiles[:, 0],
-            forecasts.quantiles[:, 4],
-            strict=True,
-        )
-    )
-    assert naive == 45
-    assert figure.get_suptitle() == (
-        "BTC/USDT, 1 hour ahead: 45 of 47 outcomes fell inside the 90 % band"
-    )
-    assert np.flatnonzero(find_missed(forecasts)).tolist() == [3, 10]
-    (dots,) = [one for one in figure.axes[0].lines if one.get_label() == "missed"]
-    expected = date2num(candles.close_time[[120 - 48 + 3 + 1, 120 - 48 + 10 + 1]])
-    assert dots.get_xdata() == pytest.approx(expected)
-
-
-def test_chart_says_who_held_the_title_and_what_is_replayed():
-    candles = make_candles(60)
-    since = to_datetime(candles.close_time[-10]) + timedelta(minutes=5)
-    reign = Reign("BTC/USDT", 6, "xgboost", 3, since, since, "test", "test")
-    figure = draw(make_forecasts(candles, is_live=False, count=20), candles, [reign])
-    strip = figure.axes[1]
-    assert [text.get_text() for text in strip.get_legend().get_texts()] == ["persistence, replayed"]
-    assert strip.lines[0].get_xdata()[0] == pytest.approx(date2num(since))
-
-
-def test_axes_name_their_units_and_the_footer_its_source():
-    candles = make_candles(60)
-    figure = draw(make_forecasts(candles), candles)
-    assert figure.axes[0].get_ylabel() == "price of BTC/USDT, USDT"
-    assert figure.axes[1].get_xlabel() == "target hour, UTC"
-    assert figure.texts[-1].get_text() == (
-        "as of 2025-01-03 12:00 UTC · source: simulated market (seed 7)"
+def make_track(loss, *, skip=0, horizon=6, inside=None):
+    count = len(loss)
+    as_of = to_datetime64(START) + np.arange(skip, skip + count) * HOUR
+    held = np.ones(count, bool) if inside is None else np.asarray(inside, bool)
+    return Track(
+        as_of=as_of,
+        target_time=as_of + horizon * HOUR,
+        is_live=np.ones(count, bool),
+        loss=np.asarray(loss, float),
+        error=np.zeros(count),
+        inside_50=held,
+        inside_90=held,
+        width_50=np.ones(count),
+        width_90=np.ones(count),
+        below=np.arange(count) % 6,
     )
 
 
-@pytest.mark.parametrize("count", [0, 1])
-def test_one_forecast_and_hardly_a_candle_are_drawn(count):
-    candles = make_candles(2)
-    figure = draw(make_forecasts(candles, count=1), candles.take(slice(0, count)))
-    assert len(read_bands(figure, "50 % band")) == 1
-    assert figure.get_suptitle().endswith("no outcome of these forecasts is known yet")
-    figure.canvas.draw()
+def read_line(axes, label):
+    (line,) = [one for one in axes.lines if one.get_label() == label]
+    return line.get_xdata(), line.get_ydata()
 
 
-def test_nothing_to_draw_is_refused():
-    candles = make_candles(2)
-    nothing = make_forecasts(candles, count=0)
-    assert describe_coverage(nothing).endswith("no outcome of these forecasts is known yet")
-    with pytest.raises(ValueError, match="no forecast to draw"):
-        draw(nothing, candles)
+# ---- gains
 
 
-def make_hours(loss, *, skip=0):
-    as_of = np.datetime64("2026-01-01", "s") + np.arange(skip, skip + len(loss)) * HOUR
-    return ScoredHours(as_of, np.asarray(loss, float), np.ones(len(loss), bool))
-
-
-def draw_gains(scored, horizon=6):
-    caption = Caption(datetime(2026, 2, 1, tzinfo=UTC), SOURCE)
-    return render_gains("BTC/USDT", horizon, scored, caption=caption)
-
-
-def test_gains_add_up_over_the_shared_hours_at_the_hour_of_the_outcome():
+def test_gains_add_up_over_the_shared_hours_at_the_last_outcome_of_each_day():
     rng = np.random.default_rng(0)
-    naive, other = rng.gamma(4, 0.06, 50), rng.gamma(4, 0.05, 50)
-    figure = draw_gains({"persistence": make_hours(naive), "xgboost": make_hours(other, skip=10)})
-    (line,) = [one for one in figure.axes[0].lines if one.get_label() == "xgboost"]
-    total, expected = 0.0, []
-    for hour in range(40):
-        total += naive[hour + 10] - other[hour]
-        expected.append(total)
-    assert line.get_ydata() == pytest.approx(expected)
-    first_outcome = datetime(2026, 1, 1, 10 + 6, tzinfo=UTC)
-    assert line.get_xdata()[0] == pytest.approx(date2num(first_outcome))
-    gain = 1 - other[:40].mean() / naive[10:].mean()
-    assert figure.get_suptitle() == (
-        f"BTC/USDT, 6 hours ahead: xgboost leads, {gain:.1%} less loss than persistence "
-        "over 40 shared hours"
+    naive, other = rng.gamma(4, 0.06, 80), rng.gamma(4, 0.05, 80)
+    tracks = {"persistence": make_track(naive), "xgboost": make_track(other, skip=10)}
+    figure = draw_gains(*TITLE, tracks, caption=CAPTION).figure
+    hours, saved = read_line(figure.axes[0], "xgboost")
+    total, by_day = 0.0, {}
+    for place in range(70):
+        total += naive[place + 10] - other[place]
+        known_at = START + timedelta(hours=place + 10 + 6)
+        by_day[(known_at - timedelta(hours=1)).date()] = (date2num(known_at), total)
+    assert list(zip(hours, saved, strict=True)) == [pytest.approx(one) for one in by_day.values()]
+
+
+def test_claim_names_the_leader_and_not_a_newcomer_with_a_lucky_day():
+    tracks = {
+        "persistence": make_track(np.ones(100)),
+        "xgboost": make_track(np.full(100, 0.9)),
+        "linear": make_track(np.full(20, 0.1), skip=80),
+    }
+    claim = draw_gains(*TITLE, tracks, caption=CAPTION).claim
+    assert claim.en == (
+        "BTC/USDT, 6 hours ahead: xgboost leads, 10.0% less loss than persistence over 100 shared "
+        "hours"
     )
+    assert "xgboost 모델이 앞섭니다" in claim.ko
 
 
-def test_title_admits_that_nobody_beats_persistence():
-    hours = {"persistence": make_hours(np.ones(9)), "xgboost": make_hours(np.full(9, 1.1))}
-    assert "nobody has a lower loss than persistence" in draw_gains(hours).get_suptitle()
+def test_claim_admits_that_nobody_beats_persistence():
+    tracks = {"persistence": make_track(np.ones(9)), "xgboost": make_track(np.full(9, 1.1))}
+    claim = draw_gains(*TITLE, tracks, caption=CAPTION).claim
+    assert "nobody has a lower loss than persistence" in claim.en
 
 
 @pytest.mark.parametrize(
-    "scored",
+    ("tracks", "words"),
     [
-        {},
-        {"xgboost": make_hours(np.ones(5))},
-        {"persistence": make_hours(np.ones(5)), "xgboost": make_hours(np.ones(5), skip=5)},
+        ({}, "no forecast of persistence has been scored yet"),
+        ({"xgboost": make_track(np.ones(5))}, "no forecast of persistence has been scored yet"),
+        ({"persistence": make_track(np.ones(5))}, "no contestant shares a scored hour"),
+        (
+            {"persistence": make_track(np.ones(5)), "xgboost": make_track(np.ones(5), skip=5)},
+            "no contestant shares a scored hour",
+        ),
     ],
 )
-def test_gains_without_a_shared_hour_are_refused(scored):
-    with pytest.raises(ValueError, match="no hour is shared with persistence"):
-        draw_gains(scored)
+def test_gains_without_a_shared_hour_are_words(tracks, words):
+    drawing = draw_gains(*TITLE, tracks, caption=CAPTION)
+    assert drawing.figure is None
+    assert words in drawing.claim.en
+
+
+# ---- evidence
+
+
+def test_evidence_ends_where_the_gate_does_and_the_pace_reaches_the_threshold():
+    rows = {"persistence": make_rows(60, width=1.6), "xgboost": make_rows(60, noise=0.2)}
+    record, rule = make_record(rows), GateRule()
+    curves = trace_curves(record, rule)
+    finding = decide_title(record, rule).findings[0]
+    assert [one.rival for one in curves] == ["xgboost"]
+    assert curves[0].evidence[-1] == finding.evidence
+    assert curves[0].threshold == finding.threshold
+    assert curves[0].times[-1] <= to_datetime64(record.as_of)
+    drawing = draw_evidence("BTC/USDT", 1, "persistence", curves, caption=CAPTION)
+    hours, evidence = read_line(drawing.figure.axes[0], "xgboost")
+    assert evidence[-1] == pytest.approx(finding.evidence)
+    assert hours[0] == pytest.approx(date2num(curves[0].times[0]))
+    drawing.figure.canvas.draw()
+
+
+def test_pace_is_drawn_up_to_the_threshold():
+    rows = {"persistence": make_rows(40, width=1.4), "xgboost": make_rows(40, noise=0.1)}
+    (curve,) = trace_curves(make_record(rows, days=40), GateRule())
+    assert curve.weeks_more is not None
+    drawing = draw_evidence("BTC/USDT", 1, "persistence", [curve], caption=CAPTION)
+    hours, evidence = read_line(drawing.figure.axes[0], "pace")
+    assert evidence[-1] == curve.threshold
+    assert hours[1] - hours[0] == pytest.approx(7 * curve.weeks_more)
+    weeks = max(round(curve.weeks_more), 1)
+    assert f"about {weeks} more week" in drawing.claim.en
+    assert f"약 {weeks}주" in drawing.claim.ko
+
+
+def test_evidence_without_a_champion_a_record_or_a_bet_is_words():
+    assert trace_curves(make_record({}), GateRule()) == []
+    one_day = {"persistence": make_rows(1), "xgboost": make_rows(1, width=1.3)}
+    assert trace_curves(make_record(one_day, days=1), GateRule()) == []
+    none = draw_evidence("BTC/USDT", 1, "", [], caption=CAPTION)
+    early = draw_evidence("BTC/USDT", 1, "persistence", [], caption=CAPTION)
+    assert (none.figure, early.figure) == (None, None)
+    assert "nobody holds this title" in none.claim.en
+    assert "no bet against persistence" in early.claim.en
+
+
+def test_evidence_above_the_threshold_is_said_and_the_champion_itself_is_left_out():
+    rows = {"persistence": make_rows(60, width=2.5), "xgboost": make_rows(60)}
+    curves = trace_curves(make_record(rows), GateRule())
+    claim = draw_evidence("BTC/USDT", 1, "persistence", curves, caption=CAPTION).claim
+    assert "xgboost has reached evidence" in claim.en
+    assert "넘었습니다" in claim.ko
+
+
+# ---- coverage and reliability
+
+
+def test_rolling_coverage_agrees_with_a_loop():
+    rng = np.random.default_rng(1)
+    inside = rng.random(50 * 24) < 0.9
+    track = make_track(np.ones(50 * 24), horizon=1, inside=inside)
+    times, share = roll_coverage(track.target_time, track.inside_90)
+    assert len(times) == 50
+    for end, found in zip(times, share, strict=True):
+        window = (track.target_time > end - np.timedelta64(30, "D")) & (track.target_time <= end)
+        assert found == pytest.approx(inside[window].mean())
+
+
+def test_coverage_of_a_single_outcome_is_drawn():
+    drawing = draw_coverage(
+        *TITLE, "xgboost", {"xgboost": make_track([1.0], inside=[True])}, caption=CAPTION
+    )
+    assert "100.0% of xgboost's last 30 days" in drawing.claim.en
+    _, share = read_line(drawing.figure.axes[0], "xgboost")
+    assert share.tolist() == [100]
+    drawing.figure.canvas.draw()
+
+
+def test_deviations_agree_with_a_count_of_outcomes_below_each_quantile():
+    rows = make_rows(30, width=1.5)
+    track = make_tracks({"a": rows})["a"]
+    slow = [
+        np.mean(rows.realised <= rows.quantiles[:, place]) - level
+        for place, level in enumerate((0.05, 0.25, 0.5, 0.75, 0.95))
+    ]
+    assert find_deviations(track) == pytest.approx(slow)
+    drawing = draw_reliability(*TITLE, "nobody", {"a": track}, caption=CAPTION)
+    assert f"a's quantiles are off by at most {100 * max(map(abs, slow)):.1f} points" in (
+        drawing.claim.en
+    )
+    assert [bar.get_height() for bar in drawing.figure.axes[0].patches] == pytest.approx(
+        [100 * one for one in slow]
+    )
+
+
+@pytest.mark.parametrize("draw", [draw_coverage, draw_reliability])
+def test_calibration_without_scores_is_words(draw):
+    drawing = draw(*TITLE, "xgboost", {}, caption=CAPTION)
+    assert drawing.figure is None
+    assert "no forecast has been scored yet" in drawing.claim.en
+
+
+# ---- timeline
+
+
+def make_reign(contestant, days, horizon=1):
+    held_from = START + timedelta(days=days)
+    return Reign("BTC/USDT", horizon, contestant, 1, held_from, held_from, "test", "test")
+
+
+def test_timeline_spans_each_reign_and_counts_the_changes():
+    reigns = {1: [make_reign("persistence", 0), make_reign("xgboost", 10)], 6: []}
+    decided = {1: [Decided(START + timedelta(days=10), "promote_challenger")], 6: []}
+    drawing = draw_timeline("BTC/USDT", reigns, decided, caption=CAPTION)
+    axes = drawing.figure.axes[0]
+    spans = [(bar.get_x(), bar.get_width()) for bar in axes.patches]
+    start = date2num(START)
+    end = date2num(CAPTION.as_of)
+    assert spans == [pytest.approx((start, 10)), pytest.approx((start + 10, end - start - 10))]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["1 h ahead"]
+    assert drawing.claim.en == "BTC/USDT: the title has changed hands once in 1 verdict"
+    assert "1번 바뀌었습니다" in drawing.claim.ko
+
+
+def test_timeline_without_a_champion_is_words():
+    drawing = draw_timeline("BTC/USDT", {1: [], 6: []}, {}, caption=CAPTION)
+    assert drawing.figure is None
+    assert "nobody holds a title yet" in drawing.claim.en
+
+
+def test_title_that_never_moved_is_said():
+    drawing = draw_timeline(
+        "BTC/USDT",
+        {1: [make_reign("persistence", 0)]},
+        {1: [Decided(START + timedelta(days=day), kind) for day, kind in
+             ((1, "keep_champion"), (2, "ask_human"))]},
+        caption=CAPTION,
+    )  # fmt: skip
+    assert drawing.claim.en.endswith("changed hands never in 2 verdicts")
+    assert "한 번도 바뀌지 않았습니다" in drawing.claim.ko
+    assert len(drawing.figure.axes[0].lines) == 2
+
+
+# ---- data quality and drift
+
+
+def make_quality(hours, quarantined=()):
+    first = np.datetime64("2026-01-01", "s")
+    return Quality(
+        as_of=CAPTION.as_of,
+        open_time=first + np.asarray(hours, int) * HOUR,
+        quarantined=first + np.asarray(quarantined, int) * HOUR,
+    )
+
+
+def test_outage_in_the_middle_is_counted_in_its_week():
+    hours = [hour for hour in range(24 * 20) if not 200 <= hour < 205]
+    drawing = draw_quality("BTC/USDT", make_quality(hours, [30]), caption=CAPTION)
+    missing, refused = ([bar.get_height() for bar in axes.patches] for axes in drawing.figure.axes)
+    assert missing == [0, 5, 0, 0, 0]
+    assert refused == [1, 0, 0, 0, 0]
+    assert drawing.claim.en == ("BTC/USDT: 5 hours missing among 475 candles, 1 row in quarantine")
+    drawing.figure.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        ([], "no candle has been published yet"),
+        ([0], "no hour is missing among 1 candle, and no row is in quarantine"),
+    ],
+)
+def test_data_without_a_flaw_or_without_a_candle_are_words(hours, words):
+    drawing = draw_quality("BTC/USDT", make_quality(hours), caption=CAPTION)
+    assert drawing.figure is None
+    assert words in drawing.claim.en
+
+
+def test_row_in_quarantine_before_any_candle_is_drawn_alone():
+    drawing = draw_quality("BTC/USDT", make_quality([], [3]), caption=CAPTION)
+    assert [axes.get_ylabel() for axes in drawing.figure.axes] == ["rows in\nquarantine"]
+
+
+@pytest.mark.parametrize(
+    ("usual", "words"),
+    [
+        (0.01, "range_1h has moved: alone it raises xgboost's loss by 4.0%"),
+        (0.05, "no input drifts beyond what is usual"),
+        (None, "too short to say what is usual"),
+    ],
+)
+def test_drift_claims_only_what_is_beyond_the_usual(usual, words):
+    drifts = [
+        InputDrift("range_1h", 0.4, 0.04, usual),
+        *(InputDrift(f"volume_{n}h", 0.1, -0.001 * n, usual) for n in range(12)),
+    ]
+    drawing = draw_drift("BTC/USDT", 1, "xgboost", drifts, caption=CAPTION)
+    assert words in drawing.claim.en
+    axes = drawing.figure.axes[0]
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert labels[0] == "range_1h  (D 0.40)"
+    assert len(labels) == 10
+    assert axes.get_xlabel() == "change of xgboost's loss, percent"
+
+
+def test_drift_on_too_few_hours_is_words():
+    drawing = draw_drift("BTC/USDT", 1, "xgboost", [], caption=CAPTION)
+    assert drawing.figure is None
+    assert "too few scored hours" in drawing.claim.en
+
+
+def test_contestant_has_one_colour_everywhere_and_strangers_have_one_too():
+    names = ("persistence", "persistence_ewma", "linear", "xgboost")
+    assert len({style_contestant(name)["color"] for name in names}) == 4
+    assert style_contestant("stranger") == style_contestant("stranger")
 
 
 def test_importing_charts_loads_no_matplotlib():
-    code = "import sys, ringside.core.charts; sys.exit('matplotlib' in sys.modules)"
-    package = Path(ringside.core.charts.__file__).parents[2]
+    code = (
+        "import sys, ringside.core.charts.forecast_fan, ringside.core.charts.quality;"
+        " sys.exit('matplotlib' in sys.modules)"
+    )
+    package = Path(ringside.__file__).parents[1]
     child = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(package)}, check=False
     )

@@ -1,14 +1,16 @@
 """Out-of-sample trials: steps in time's order, scores and importances against the slow way."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from model_builders import make_sample
 from ringside.core.candles import HOUR
+from ringside.core.charts.canvas import Caption
+from ringside.core.charts.importances import render_importances
 from ringside.core.contestants import CONTESTANTS
-from ringside.core.importances import render_importances
 from ringside.core.metrics import compute_pinball_loss
 from ringside.core.trials import (
     STEP_HOURS,
@@ -85,13 +87,16 @@ def test_shuffling_leaves_the_rows_of_the_step_as_they_were():
     np.testing.assert_array_equal(step.test.features, before.features)
 
 
+CAPTION = Caption(datetime(2026, 1, 1, tzinfo=UTC), "data 00ff")
+
+
 def test_chart_names_the_largest_and_draws_every_column():
     shares = {"volume": 0.01, "range": 0.2, "season": -0.001}
-    figure = render_importances(shares, name="xgboost", footer="as of then")
+    figure = render_importances(shares, name="xgboost", caption=CAPTION)
 
     assert figure.get_suptitle() == "xgboost rests most on range"
     (axes,) = figure.axes
     assert [bar.get_width() for bar in axes.patches] == [-0.1, 1.0, 20.0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["season", "volume", "range"]
     assert "percent" in axes.get_xlabel()
-    assert "as of then" in [text.get_text() for text in figure.texts]
+    assert figure.get_supxlabel() == "as of 2026-01-01 00:00 UTC · source: data 00ff"

@@ -1,4 +1,4 @@
-"""Reads what the forecast ledger proves: losses per contestant, a title's forecasts, scorecards."""
+"""Reads what the forecast ledger proves: scored rows per contestant, a title's forecasts."""
 
 from datetime import datetime
 from itertools import groupby
@@ -10,9 +10,8 @@ from sqlalchemy import Engine, Row
 
 from ringside.adapters.database import read_query, transaction
 from ringside.core.candles import to_datetime64
-from ringside.core.charts import Score, TitleForecasts
+from ringside.core.charts.forecast_fan import TitleForecasts
 from ringside.core.gate.streams import Stream
-from ringside.core.verdicts import Reign, ScoredHours
 
 _QUANTILES = ("q05", "q25", "q50", "q75", "q95")
 
@@ -22,21 +21,6 @@ class EvidenceStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-
-    def read_scored_hours(self, champion: Reign, *, as_of: datetime) -> dict[str, ScoredHours]:
-        """Read the losses of every contestant for the title that `champion` holds."""
-        rows = self._read(
-            "read_scored_hours",
-            symbol=champion.symbol,
-            horizon=champion.horizon,
-            as_of=as_of,
-            champion=champion.contestant,
-            champion_version=champion.model_version,
-        )
-        return {
-            contestant: _to_hours(list(hours))
-            for contestant, hours in groupby(rows, key=attrgetter("contestant"))
-        }
 
     def read_rows(
         self, symbol: str, horizon: int, *, start: datetime, as_of: datetime
@@ -51,20 +35,23 @@ class EvidenceStore:
         }
 
     def read_title_forecasts(
-        self, champion: Reign, *, start: datetime, as_of: datetime
+        self, symbol: str, horizon: int, *, champion: str, start: datetime, as_of: datetime
     ) -> TitleForecasts:
-        """Read what was forecast in the title's name after `start` and by `as_of`."""
+        """Read what was forecast in the title's name after `start` and by `as_of`.
+
+        `champion` is the contestant whose forecasts count before the first reign.
+        """
         rows = self._read(
             "read_title_forecasts",
-            symbol=champion.symbol,
-            horizon=champion.horizon,
+            symbol=symbol,
+            horizon=horizon,
             start=start,
             as_of=as_of,
-            champion=champion.contestant,
+            champion=champion,
         )
         return TitleForecasts(
-            symbol=champion.symbol,
-            horizon=champion.horizon,
+            symbol=symbol,
+            horizon=horizon,
             as_of=np.array([to_datetime64(row.as_of) for row in rows], "datetime64[s]"),
             target_time=np.array([to_datetime64(row.target_time) for row in rows], "datetime64[s]"),
             contestant=tuple(row.contestant for row in rows),
@@ -79,35 +66,9 @@ class EvidenceStore:
             ),
         )
 
-    def read_scorecard(self, symbol: str, horizon: int, *, as_of: datetime) -> list[Score]:
-        """Read one row per contestant on the hours all share, lowest loss first."""
-        rows = self._read("read_scorecard", symbol=symbol, horizon=horizon, as_of=as_of)
-        return [
-            Score(
-                contestant=row.contestant,
-                hours=row.hours,
-                live_hours=row.live_hours,
-                scaled_loss=row.scaled_loss,
-                abs_error=row.abs_error,
-                inside_50_frac=float(row.inside_50_frac),
-                inside_90_frac=float(row.inside_90_frac),
-                width_50=row.width_50,
-                width_90=row.width_90,
-            )
-            for row in rows
-        ]
-
     def _read(self, query: str, **parameters: object) -> list[Row[Any]]:
         with transaction(self._engine) as connection:
             return list(connection.execute(read_query(query), parameters))
-
-
-def _to_hours(rows: list[Row[Any]]) -> ScoredHours:
-    return ScoredHours(
-        as_of=np.array([to_datetime64(row.as_of) for row in rows], "datetime64[s]"),
-        loss=np.array([row.scaled_loss for row in rows], float),
-        is_live=np.array([row.is_live for row in rows], bool),
-    )
 
 
 def _to_stream(rows: list[Row[Any]]) -> Stream:

@@ -21,10 +21,12 @@ from ringside.adapters.registry_reader import (
     to_version,
 )
 from ringside.core.manifest import MANIFEST_FILE, Fit, Manifest
+from ringside.core.model_notes import render_note, render_title_note
 from ringside.core.titles import Title
 
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
 _FOLDER = "model"
+_NOTE = "mlflow.note.content"
 
 
 @dataclass(frozen=True)
@@ -65,14 +67,16 @@ class Registry(RegistryReader):
         version = self.find_fit(name, manifest.fit)
         if version is not None:
             return Registration(name, manifest.contestant, version, is_new=False)
-        run = self._start_run(manifest)
+        note = render_note(manifest, metrics)
+        run = self._start_run(manifest, note=note)
         try:
             self._log_run(run["run_id"], manifest, metrics)
             source = f"{run['artifact_uri']}/{_FOLDER}"
             self._upload(source, {**files, MANIFEST_FILE: manifest.to_bytes()})
             self._upload(run["artifact_uri"], artifacts or {})
-            self._post("registered-models/create", allow=_EXISTS, name=name)
-            version = self._create_version(name, manifest, run["run_id"], source=source)
+            about = render_title_note(manifest)
+            self._post("registered-models/create", allow=_EXISTS, name=name, description=about)
+            version = self._create_version(name, manifest, run["run_id"], source=source, note=note)
         except BaseException:
             self._end_run(run["run_id"], "FAILED")
             raise
@@ -117,13 +121,13 @@ class Registry(RegistryReader):
         answer = self._send("DELETE", f"{API}/registered-models/alias", json=query)
         self._require_good(answer)
 
-    def _start_run(self, manifest: Manifest) -> dict[str, Any]:
+    def _start_run(self, manifest: Manifest, *, note: str) -> dict[str, Any]:
         answer = self._post(
             "runs/create",
             experiment_id=self._find_experiment(manifest.symbol),
             run_name=f"{manifest.contestant} h{manifest.horizon} {manifest.as_of:%Y-%m-%d %H:%M}",
             start_time=_now_ms(),
-            tags=_make_pairs(_make_tags(manifest)),
+            tags=_make_pairs(_make_tags(manifest) | {_NOTE: note}),
         )
         info: dict[str, Any] = answer["run"]["info"]
         return info
@@ -149,12 +153,15 @@ class Registry(RegistryReader):
             ],
         )
 
-    def _create_version(self, name: str, manifest: Manifest, run_id: str, *, source: str) -> int:
+    def _create_version(
+        self, name: str, manifest: Manifest, run_id: str, *, source: str, note: str
+    ) -> int:
         answer = self._post(
             "model-versions/create",
             name=name,
             source=source,
             run_id=run_id,
+            description=note,
             tags=_make_pairs(_make_tags(manifest)),
         )
         return int(answer["model_version"]["version"])

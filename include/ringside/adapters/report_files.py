@@ -1,146 +1,144 @@
-"""Writes charts and the report page as static files that need nothing from outside their folder."""
+"""Writes charts and pages as static files that need nothing from outside their folder."""
 
-import html
+import re
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ringside.adapters.report_pages import LANGUAGES, SavedChart, render_page
 from ringside.adapters.whole_files import place_whole, write_whole
-from ringside.core.charts import Caption, Score
+from ringside.core.charts.canvas import DARK, Caption, Drawing
+from ringside.core.reports import SeriesReport
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LATEST = "latest"
-_COLUMNS = (
-    "contestant", "hours", "of them live", "scaled pinball loss", "against persistence",
-    "inside 50 % band", "inside 90 % band", "width of 90 % band", "mean absolute error",
-)  # fmt: skip
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-img { width: 100%; height: auto; background: #fff; border-radius: .4rem; margin: .5rem 0; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .3rem .8rem .3rem 0; vertical-align: bottom;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
-th:first-child, td:first-child { text-align: left; }
-section { margin-top: 3rem; }
-footer, .source { opacity: .75; font-size: .9rem; }
-""".strip()
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A saved chart: its address relative to the page, and its claim for those who hear it."""
-
-    address: str
-    claim: str
-
-
-@dataclass(frozen=True)
-class TitleReport:
-    """What the page says about one title; `notes` say in words what cannot be shown yet."""
-
-    name: str
-    holder: str
-    verdict_en: str = ""
-    verdict_ko: str = ""
-    charts: Sequence[Chart] = ()
-    scores: Sequence[Score] = ()
-    notes: Sequence[str] = ()
+INDEX = "index.html"
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_COLOUR = re.compile("#[0-9a-f]{6}")
+_NUMBERS = re.compile(r' (?:d|x|y)="[^"]*"')
+_EXCESS = re.compile(r"(\.\d\d)\d+")
 
 
 class ReportFolder:
     """The folder of one day's report; a second report of the day takes the place of the first."""
 
-    def __init__(self, reports_dir: Path, as_of: datetime) -> None:
+    def __init__(self, reports_dir: Path, caption: Caption) -> None:
         self._reports_dir = reports_dir
-        self.folder = reports_dir / as_of.date().isoformat()
+        self._caption = caption
+        self._written: set[Path] = set()
+        self.folder = reports_dir / caption.as_of.date().isoformat()
 
-    def save_chart(self, figure: "Figure", symbol: str, name: str) -> Chart:
-        """Save a figure as `<symbol>/<name>.png`.
-
-        Raises:
-            OSError: the disk is full or the folder cannot be written.
-        """
-        address = f"{symbol.replace('/', '')}/{name}.png"
-        place_whole(self.folder / address, lambda draft: figure.savefig(draft, format="png"))
-        return Chart(address, figure.get_suptitle())
-
-    def save_page(self, reports: Sequence[TitleReport], *, caption: Caption) -> Path:
-        """Save `index.html`, then let `latest` point to the newest day and return the page.
+    def save_series(self, report: SeriesReport) -> list[Path]:
+        """Save the charts of a series, then its page in each language; return the charts' paths.
 
         Raises:
             OSError: the disk is full or the folder cannot be written.
         """
-        page = self.folder / "index.html"
-        text = render_page(reports, caption=caption)
-        write_whole(page, text)
-        days = [path.name for path in self._reports_dir.iterdir() if _is_day(path)]
+        drawings = [*report.drawings, *(one for title in report.titles for one in title.drawings)]
+        paths = [self._save_chart(report.folder, drawing) for drawing in drawings]
+        charts = {
+            drawing.name: SavedChart.of(drawing)
+            for drawing in drawings
+            if drawing.figure is not None
+        }
+        for language in LANGUAGES:
+            page = self.folder / report.folder / name_page(language)
+            text = render_page(
+                "series.html.j2", language, self._caption, report=report, charts=charts
+            )
+            self._write(page, text)
+        return [path for path in paths if path is not None]
+
+    def save_index(self, reports: Sequence[SeriesReport], *, keep_days: int) -> Path:
+        """Save the index in each language, point `latest` to the newest day, drop old days.
+
+        What an earlier report of this day has left is removed.
+
+        Args:
+            reports: All series, in the order of the page.
+            keep_days: Days before the newest report whose reports stay.
+
+        Raises:
+            OSError: the disk is full or the folder cannot be written.
+        """
+        for language in LANGUAGES:
+            text = render_page("index.html.j2", language, self._caption, reports=reports)
+            self._write(self.folder / name_page(language), text)
+        self._drop_leftovers()
+        days = find_days(self._reports_dir)
         latest = self._reports_dir / LATEST
-        place_whole(latest, lambda draft: draft.symlink_to(max(days), target_is_directory=True))
-        return page
+        place_whole(latest, lambda draft: draft.symlink_to(days[-1], target_is_directory=True))
+        self._prune(days, keep_days)
+        return self.folder / INDEX
+
+    def _save_chart(self, folder: str, drawing: Drawing) -> Path | None:
+        """Save `<folder>/<name>.svg`, and the same in the colours of a dark page."""
+        if drawing.figure is None:
+            return None
+        light = draw_svg(drawing.figure)
+        path = self.folder / folder / f"{drawing.name}.svg"
+        self._write(path, light)
+        dark = _COLOUR.sub(lambda found: DARK.get(found[0], found[0]), light)
+        self._write(path.with_suffix(".dark.svg"), dark)
+        return path
+
+    def _write(self, path: Path, text: str) -> None:
+        write_whole(path, text)
+        self._written.add(path)
+
+    def _drop_leftovers(self) -> None:
+        for path in self.folder.rglob("*"):
+            if path.is_file() and path not in self._written:
+                path.unlink()
+
+    def _prune(self, days: Sequence[str], keep_days: int) -> None:
+        oldest = date.fromisoformat(days[-1]) - timedelta(days=keep_days)
+        for day in days:
+            if date.fromisoformat(day) < oldest and day != self.folder.name:
+                shutil.rmtree(self._reports_dir / day)
 
 
-def render_page(reports: Sequence[TitleReport], *, caption: Caption) -> str:
-    """Render the page of one report; it names only files of its own folder."""
-    body = "\n".join(map(_render_title, reports)) or "<p>No series is configured.</p>"
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Ringside {caption.as_of:%Y-%m-%d}</title><style>{_STYLE}</style></head><body>\n"
-        f'<h1>Ringside</h1><p class="source">{html.escape(str(caption))}</p>\n{body}\n'
-        "<footer><p>All times are UTC. Loss, gain and width are in units of the hour's expected"
-        " volatility; lower loss is better. The table counts only the hours that every contestant"
-        " forecast without knowing the outcome.</p></footer>\n</body></html>\n"
-    )
+def name_page(language: str) -> str:
+    """Name the page of a folder in one language.
+
+    Examples:
+        >>> name_page("en"), name_page("ko")
+        ('index.html', 'index.ko.html')
+    """
+    return INDEX if language == LANGUAGES[0] else f"index.{language}.html"
 
 
-def _render_title(report: TitleReport) -> str:
-    parts = [f"<section><h2>{html.escape(report.name)}</h2>", _paragraph(report.holder)]
-    parts += [_paragraph(note) for note in report.notes]
-    parts += [
-        f'<img src="{html.escape(chart.address)}" alt="{html.escape(chart.claim)}">'
-        for chart in report.charts
-    ]
-    if report.scores:
-        parts.append(_render_scores(report.scores))
-    if report.verdict_en:
-        parts += ["<h3>Last verdict</h3>", _paragraph(report.verdict_en)]
-        parts.append(f'<p lang="ko">{html.escape(report.verdict_ko)}</p>')
-    return "\n".join([*parts, "</section>"])
+def find_days(reports_dir: Path) -> list[str]:
+    """Find the days that have a report, oldest first; folders of other names are none."""
+    if not reports_dir.is_dir():
+        return []
+    names = (path.name for path in reports_dir.iterdir() if (path / INDEX).is_file())
+    return sorted(name for name in names if _is_day(name))
 
 
-def _render_scores(scores: Sequence[Score]) -> str:
-    naive = next((s.scaled_loss for s in scores if s.contestant == "persistence"), None)
-    head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
-    rows = "\n".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(s, naive)) + "</tr>"
-        for s in scores
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>"
+def draw_svg(figure: "Figure") -> str:
+    """Draw a figure as SVG, letters as letters; the same figure gives the same text.
+
+    A hundredth of a point is as fine as any screen; more digits would double the page.
+    """
+    from matplotlib import rc_context
+
+    sink = StringIO()
+    with rc_context({"svg.hashsalt": "ringside", "svg.fonttype": "none"}):
+        figure.savefig(sink, format="svg", metadata={"Date": None})
+    return _NUMBERS.sub(lambda found: _EXCESS.sub(r"\1", found[0]), sink.getvalue())
 
 
-def _cells(score: Score, naive: float | None) -> list[str]:
-    skill = 1 - score.scaled_loss / naive if naive else None
-    return [
-        score.contestant,
-        f"{score.hours:,}",
-        f"{score.live_hours:,}",
-        f"{score.scaled_loss:.4f}",
-        "" if skill is None else f"{skill:+.1%}",
-        f"{score.inside_50_frac:.1%}",
-        f"{score.inside_90_frac:.1%}",
-        f"{score.width_90:.2f}",
-        f"{score.abs_error:.2%}",
-    ]
-
-
-def _paragraph(text: str) -> str:
-    return f"<p>{html.escape(text)}</p>"
-
-
-def _is_day(path: Path) -> bool:
-    return path.name != LATEST and (path / "index.html").is_file()
+def _is_day(name: str) -> bool:
+    if not _DAY.fullmatch(name):
+        return False
+    try:
+        date.fromisoformat(name)
+    except ValueError:
+        return False
+    return True

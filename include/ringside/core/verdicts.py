@@ -1,14 +1,9 @@
-"""Reigns, scored hours, and the ways by which a verdict other than the gate's comes about."""
+"""Reigns, and the ways by which a verdict other than the gate's comes about."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
-
-from ringside.core.candles import Floats, Times
 
 Action = Literal["force", "hold", "freeze", "unfreeze"]
 """What a person may ask of a decision; the gate's own finding is recorded all the same."""
@@ -31,20 +26,6 @@ class Reign:
     promoted_by: str
     reason: str
     verdict_id: int | None = None
-
-
-@dataclass(frozen=True)
-class ScoredHours:
-    """The out-of-sample losses of one contestant for one title.
-
-    `as_of` is `datetime64[s]` in UTC, sorted and unique, shape (n,); `loss` is the mean pinball
-    loss divided by sigma (unitless, lower is better), shape (n,), never NaN; `is_live`, shape (n,),
-    tells the hours that were issued live from the replayed ones.
-    """
-
-    as_of: Times
-    loss: Floats
-    is_live: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from ringside.adapters.database import make_engine
 from ringside.adapters.evidence_store import EvidenceStore
 from ringside.adapters.title_store import TitleStore
 from ringside.core.contestants import CONTESTANTS
-from ringside.core.gate.streams import Term, TitleRecord
+from ringside.core.gate.streams import Stream, Term, TitleRecord
 from ringside.core.titles import BASELINES, Title
 from ringside.core.verdicts import Reign
 from ringside.errors import TitleError
@@ -37,6 +37,18 @@ def read_record(
     engine = make_engine(settings)
     reigns = _read_reigns(TitleStore(engine), title, as_of=as_of)
     rows = EvidenceStore(engine).read_rows(title.symbol, title.horizon, start=LONG_AGO, as_of=as_of)
+    return make_record(title, reigns, rows, as_of=as_of, entrants=entrants)
+
+
+def make_record(
+    title: Title,
+    reigns: Sequence[Reign],
+    rows: Mapping[str, Stream],
+    *,
+    as_of: datetime,
+    entrants: Mapping[str, int],
+) -> TitleRecord:
+    """Bring the reigns of a title, oldest first and at least one, and its scored rows together."""
     return TitleRecord(
         symbol=title.symbol,
         horizon=title.horizon,

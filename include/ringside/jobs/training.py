@@ -13,13 +13,14 @@ from ringside.adapters.database import make_engine
 from ringside.adapters.model_files import load_contestant
 from ringside.adapters.registry import Registration, Registry
 from ringside.core.candles import floor_hour, to_datetime
-from ringside.core.charts import describe_title
+from ringside.core.charts.canvas import Caption
+from ringside.core.charts.importances import render_importances
 from ringside.core.contestants import CONTESTANTS
 from ringside.core.features import find_look_back, find_names
-from ringside.core.importances import render_importances
 from ringside.core.manifest import Fit, Manifest, compute_checksums, hash_inputs
 from ringside.core.quantiles import LEVELS
 from ringside.core.titles import Title
+from ringside.core.words import describe_title
 from ringside.errors import ModelRefusedError
 from ringside.jobs.fitting import Fitted, Inputs, fit_contestants
 from ringside.jobs.forecasting import read_auxiliary
@@ -176,9 +177,9 @@ def _draw_importances(manifest: Manifest, fitted: Fitted) -> dict[str, bytes]:
         return {}
     figure = render_importances(
         fitted.importances,
-        name=f"{fitted.contestant}, {describe_title(manifest.symbol, manifest.horizon)},",
-        footer=f"as of {manifest.as_of:%Y-%m-%d %H:%M} UTC · data {manifest.data_hash[:12]}",
+        name=f"{fitted.contestant}, {describe_title(manifest.symbol, manifest.horizon).en},",
+        caption=Caption(manifest.as_of, f"data {manifest.data_hash[:12]}"),
     )
     picture = BytesIO()
-    figure.savefig(picture, format="png")
+    figure.savefig(picture, format="png", dpi=150)
     return {"importances.png": picture.getvalue()}

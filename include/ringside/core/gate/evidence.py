@@ -101,8 +101,13 @@ def find_best(pair: Pair, rule: GateRule) -> float:
     """Find the highest evidence for the rival in the last four weeks; 1 without any bet."""
     if len(pair.block_start) == 0:
         return 1.0
-    path = _follow(pair, rule, np.zeros(1), side=1)
-    return float(path[0, _find_latest(pair)].max())
+    return float(trace_evidence(pair, rule)[_find_latest(pair)].max())
+
+
+def trace_evidence(pair: Pair, rule: GateRule) -> Floats:
+    """Follow the evidence for the rival after each block, at least one, shape (b,)."""
+    path: Floats = _follow(pair, rule, np.zeros(1), side=1)[0]
+    return path
 
 
 def count_old_swaps(pair: Pair) -> int:
