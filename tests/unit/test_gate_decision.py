@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from gate_builders import BASELINES, START, join_rows, make_record, make_rows
+from ringside.core.candles import to_datetime64
 from ringside.core.gate.decision import decide_title
+from ringside.core.gate.policies import HeldSpan, follow_title
 from ringside.core.gate.rules import GateRule
-from ringside.core.gate.streams import Term, follow_terms, select_fresh, select_version
+from ringside.core.gate.streams import Term, select_fresh, select_version
 
 RULE = GateRule()
 WIDE = 1.6
@@ -204,8 +206,9 @@ def test_evidence_of_another_recipe_outlives_a_hand_over_within_the_champions_ow
 def test_the_title_is_followed_through_its_versions():
     """Of every hour, the row of the version that served then; an hour it missed is missing."""
     both = join_rows(make_rows(4, version=1), make_rows(4, version=2))
-    terms = [Term(START, 1), Term(START + timedelta(days=3), 2)]
-    followed = follow_terms(both, terms)
+    days = (START, START + timedelta(days=3))
+    spans = [HeldSpan(to_datetime64(day), "xgboost", 1 + n) for n, day in enumerate(days)]
+    followed = follow_title({"xgboost": both}, spans)
     assert followed.model_version.tolist() == [1] * 72 + [2] * 24
     assert followed.as_of.tolist() == make_rows(4).as_of.tolist()
 

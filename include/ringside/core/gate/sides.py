@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ringside.core.candles import to_datetime64
+from ringside.core.gate.policies import HeldSpan, follow_title
 from ringside.core.gate.rules import GateRule
 from ringside.core.gate.streams import (
     Stream,
     TitleRecord,
-    follow_terms,
     select_fresh,
     select_span,
     select_version,
@@ -46,12 +46,16 @@ def lay_out_sides(record: TitleRecord, rule: GateRule) -> Sides:
     rows = {name: found for name, found in rows.items() if len(found)}
     fresh = {name: select_fresh(found) for name, found in rows.items()}
     own = known.get(record.champion, _NOBODY)
-    title = select_span(follow_terms(own, record.terms), start, known_at)
+    served = [
+        HeldSpan(to_datetime64(term.held_from), record.champion, term.model_version)
+        for term in record.terms
+    ]
+    title = select_span(follow_title({record.champion: own}, served), start, known_at)
     rivals = {name: Side(title, fresh[name], rows[name]) for name in rows}
     own = select_span(own, record.find_own_start(rule), known_at)
     if len(own):
-        served = select_version(own, record.champion_version)
-        rivals[record.champion] = Side(served, select_fresh(own), own)
+        mine = select_version(own, record.champion_version)
+        rivals[record.champion] = Side(mine, select_fresh(own), own)
     return Sides(rivals, fresh)
 
 

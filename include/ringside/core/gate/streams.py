@@ -144,19 +144,6 @@ def select_version(rows: Stream, version: int) -> Stream:
     return select_fresh(rows.take(mine | (rows.model_version == REPLAYED_VERSION)))
 
 
-def follow_terms(rows: Stream, terms: Sequence[Term]) -> Stream:
-    """Keep for each hour the row of the version that served; the first one before its term too."""
-    parts = []
-    for number, term in enumerate(terms):
-        inside = np.ones(len(rows), bool)
-        if number:
-            inside = rows.as_of >= to_datetime64(term.held_from)
-        if number + 1 < len(terms):
-            inside &= rows.as_of < to_datetime64(terms[number + 1].held_from)
-        parts.append(select_version(rows.take(inside), term.model_version))
-    return join_streams(parts)
-
-
 def select_span(rows: Stream, start: np.datetime64 | None, known_at: np.datetime64) -> Stream:
     """Keep rows issued from `start` on whose target had closed at `known_at`."""
     inside = rows.target_time <= known_at
