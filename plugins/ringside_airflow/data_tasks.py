@@ -9,6 +9,7 @@ from ringside_airflow.assets import CANDLES
 from ringside_airflow.audit_keys import PAGE_KEY, name_page
 from ringside_airflow.clock import AS_OF_KEY, begin_run, parse_instant
 from ringside_airflow.connections import task_settings
+from ringside_airflow.retries import WaitAsAsked
 from ringside_airflow.starters import name_starter
 from ringside_airflow.tasks import (
     Events,
@@ -70,7 +71,7 @@ def list_auxiliary(params: Params = None, dag_run: Run = None, ti: Instance = No
     return list(settings.auxiliary)
 
 
-@task(map_index_template="{{ task.op_kwargs['name'] }}")
+@task(map_index_template="{{ task.op_kwargs['name'] }}", retry_policy=WaitAsAsked())
 @no_retry_when_permanent
 def ingest_values(name: str, as_of: str, ti: Instance = None) -> None:
     """Fetch, audit and publish one series; fail loudly when values were refused."""

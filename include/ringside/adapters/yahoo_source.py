@@ -125,6 +125,7 @@ def _make_session(seen: list[Answer], stand_in: str | None) -> "Session[Response
 
     class WitnessSession(Session):  # type: ignore[type-arg]  # generic for the type checker only
         def get(self, url: str, **options: Any) -> "Response":  # noqa: ANN401  # handed on
+            """Ask as the parent does, and note the answer."""
             path = urlsplit(url).path
             asked = url if stand_in is None else f"{stand_in}{path}"
             response: Response = super().get(asked, **options)
