@@ -87,11 +87,12 @@ def _compute(
 
 
 def _change_candles(candles: Candles, rows: np.ndarray) -> Candles:
-    """Make every number of the rows another one."""
+    """Make every number of the rows another one, and every ratio of two of them."""
+    rng = np.random.default_rng(12)
     numbers = [f.name for f in fields(candles) if f.name not in ("symbol", "open_time")]
     columns = {name: getattr(candles, name).copy() for name in numbers}
     for column in columns.values():
-        column[rows] = column[rows] * np.linspace(2, 9, rows.sum()) + 1
+        column[rows] = column[rows] * rng.uniform(2, 9, rows.sum()) + 1
     return replace(candles, **columns)
 
 

@@ -66,6 +66,12 @@ def _without_shift(hours: Hours) -> np.ndarray:
     return hours.last(np.append(hours.log_return[1:], np.nan))
 
 
+def _place_without_shift(hours: Hours) -> np.ndarray:
+    """Where the hour to come will close in its range: no matter how high prices are."""
+    place = (hours.close - hours.low) / (hours.high - hours.low)
+    return hours.last(np.append(place[1:], np.nan))
+
+
 def _joined_by_date(hours: Hours) -> np.ndarray:
     known = hours.auxiliary["ndx"]
     by_date = KnownValues(
@@ -79,7 +85,9 @@ def _scaled_over_all_rows(hours: Hours) -> np.ndarray:
     return (column - np.nanmean(column)) / np.nanstd(column)
 
 
-@pytest.mark.parametrize("compute", [_without_shift, _joined_by_date, _scaled_over_all_rows])
+@pytest.mark.parametrize(
+    "compute", [_without_shift, _place_without_shift, _joined_by_date, _scaled_over_all_rows]
+)
 def test_sabotaged_feature_is_caught_looking_ahead(compute, candles, auxiliary):
     assert not is_blind(Feature("planted", LOOKBACK, compute), candles, auxiliary)
 

@@ -1,7 +1,7 @@
 """Puts the forecasts of every contestant on the record before their outcome is known."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -86,13 +86,8 @@ def issue_forecasts(
             symbols = settings.series[start : start + BATCH_SERIES]
             score_fresh(engine, symbols, as_of=hour)
             windows, missed = read_series(settings, engine, symbols, as_of=hour)
-            with ThreadPoolExecutor(1) as aside:
-                # PostgreSQL goes through the outcomes while models are loaded
-                shifts = aside.submit(
-                    read_shifts, engine, _list_keys(settings, windows), as_of=hour
-                )
-                entrants, refused = _load_entrants(settings, registry, aliases, list(windows), hour)
-                rows, failed = _forecast(entrants, windows, shifts.result(), as_of=hour)
+            entrants, refused, shifts = _gather(settings, registry, aliases, list(windows), hour)
+            rows, failed = _forecast(entrants, windows, shifts, as_of=hour)
             stamped = [replace(row, issued_at=issued_at, kind=kind) for row in rows]
             lost = [*missed, *refused, *failed]
             added += LedgerStore(engine).append(stamped, lost, withheld_at=issued_at)
@@ -101,6 +96,22 @@ def issue_forecasts(
     facts = _count(as_of, kind, made=made, added=added, withheld=withheld)
     _log_issue(facts)
     return facts
+
+
+def _gather(
+    settings: Settings,
+    registry: RegistryReader,
+    aliases: Mapping[str, Mapping[str, int]],
+    symbols: Sequence[str],
+    as_of: datetime,
+) -> tuple[list[Entrant], list[Withheld], dict[Key, Floats]]:
+    """Load the entrants while PostgreSQL goes through the outcomes that calibrate them."""
+    # of all contestants: which of them can be loaded is not known yet
+    keys = list(product(symbols, settings.horizons, CONTESTANTS))
+    with ThreadPoolExecutor(1) as aside:
+        shifts = aside.submit(read_shifts, make_engine(settings), keys, as_of=as_of)
+        entrants, refused = _load_entrants(settings, registry, aliases, symbols, as_of)
+        return entrants, refused, shifts.result()
 
 
 def _load_entrants(
@@ -133,11 +144,6 @@ def _load_entrants(
         for found in pool.map(load, named):
             entrants.append(found) if isinstance(found, Entrant) else withheld.append(found)
     return entrants, withheld
-
-
-def _list_keys(settings: Settings, symbols: Iterable[str]) -> list[Key]:
-    """List whose outcomes may be asked for, before it is known which models can be loaded."""
-    return list(product(symbols, settings.horizons, CONTESTANTS))
 
 
 def _forecast(
