@@ -5,12 +5,20 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from mlflow_process import mlflow_server
 from processes import find_free_port, running
 from ringside.adapters.schema import migrate
 from ringside.settings import Settings
 from ringside_embedded.postgres import PostgresServer
+
+# Doctests are looked for in every module, and two of this name cannot be imported as one.
+collect_ignore_glob = ["*conftest.py"]
+
+# A busy machine is no failure.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
