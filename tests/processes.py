@@ -48,7 +48,7 @@ def running(command: list[str], log: Path, **options) -> Iterator[subprocess.Pop
                 process.wait(5)
 
 
-def wait_for(url: str, process: subprocess.Popen, log: Path, timeout_s: float = 60) -> None:
+def wait_for(url: str, process: subprocess.Popen, log: Path, timeout_s: float = 240) -> None:
     """Wait until `url` answers 200, or fail with the end of the server's log."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:

@@ -281,6 +281,6 @@ def test_dags_load_with_this_runner_and_without_its_provider(monkeypatch):
         "assert 'airflow.providers.cncf.kubernetes.operators' not in sys.modules\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, done.stderr

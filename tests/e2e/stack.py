@@ -62,7 +62,7 @@ class Stack:
             cwd=REPO,
             capture_output=True,
             text=True,
-            timeout=420,
+            timeout=900,
             check=False,
         )
         said = f"{done.stdout}\n{done.stderr}"
@@ -112,7 +112,7 @@ class Stack:
 
     def begin(self, dag: str, **conf: object) -> str:
         """Trigger a DAG and give the id of its run, which `asked_runs` remembers."""
-        self.wait_until(lambda: self.api.get(f"/dags/{dag}").status_code == 200, timeout_s=90)
+        self.wait_until(lambda: self.api.get(f"/dags/{dag}").status_code == 200, timeout_s=180)
         made = self.api.post(f"/dags/{dag}/dagRuns", json={"logical_date": None, "conf": conf})
         assert made.status_code == 200, made.text
         self.asked_runs[dag] = made.json()["dag_run_id"]
@@ -121,7 +121,7 @@ class Stack:
     def wait_for_run(self, dag: str, run: str) -> tuple[str, dict[str, str]]:
         """Wait for the end of a run; return its state and that of each task."""
         url = f"/dags/{dag}/dagRuns/{run}"
-        self.wait_until(lambda: self.api.get(url).json()["state"] in ENDED, timeout_s=300)
+        self.wait_until(lambda: self.api.get(url).json()["state"] in ENDED, timeout_s=900)
         tasks = self.api.get(f"{url}/taskInstances").json()["task_instances"]
         return self.api.get(url).json()["state"], {t["task_id"]: t["state"] for t in tasks}
 

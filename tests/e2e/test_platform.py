@@ -129,7 +129,7 @@ def test_next_hour_is_forecast_on_the_record_and_twice_is_once(stack):
 
 
 def test_reports_are_drawn_after_the_decision(stack):
-    stack.wait_until(lambda: stack.count_runs("publish_reports", "success") > 0, timeout_s=120)
+    stack.wait_until(lambda: stack.count_runs("publish_reports", "success") > 0, timeout_s=300)
 
     assert list((stack.state / "reports").rglob("*.svg"))
     assert list((stack.state / "reports").rglob("index.html"))
