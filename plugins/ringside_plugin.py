@@ -31,4 +31,4 @@ class RingsidePlugin(AirflowPlugin):
         ReportLink(),
         ModelsLink(),
     ]
-    external_views: ClassVar[list[Any]] = [NAVIGATION]
+    external_views: ClassVar[list[Any]] = NAVIGATION

@@ -19,14 +19,14 @@ _TRAINING = "train"
 _KINDS = {".html": "text/html", ".svg": "image/svg+xml"}
 _PAGES = {"": "en", "index.html": "en", "index.ko.html": "ko"}
 
-NAVIGATION: dict[str, Any] = {
-    "name": "Ringside",
-    "href": "/ringside/home/",
-    "destination": "nav",
-}
-"""What puts the page into Airflow's navigation.
+NAVIGATION: list[dict[str, Any]] = [
+    {"name": "Ringside", "href": "/ringside/home/", "destination": "nav"},
+    {"name": "Ringside (한국어)", "href": "/ringside/home/index.ko.html", "destination": "nav"},
+]
+"""What puts the page into Airflow's navigation, in the menu *Plugins*.
 
 Without a route it opens as a page of its own: in Airflow's frame no link to MLflow could open.
+There must be two: Airflow 3.3 draws a single one as a button that leads nowhere.
 """
 
 

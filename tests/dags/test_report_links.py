@@ -140,11 +140,13 @@ def test_trainings_link_the_models_they_make(links, task, address):
     assert links.ModelsLink().get_link(None, ti_key=key) == address
 
 
-def test_view_stands_in_the_navigation_and_its_page_is_served():
+def test_views_stand_in_the_navigation_and_their_page_is_served():
     from ringside_plugin import RingsidePlugin
 
-    (view,) = RingsidePlugin.external_views
+    views = RingsidePlugin.external_views
     prefixes = [app["url_prefix"] for app in RingsidePlugin.fastapi_apps]
-    assert view["destination"] == "nav"
-    assert "url_route" not in view  # its frame would block the links to MLflow
-    assert view["href"].rstrip("/") in prefixes
+    assert len(views) > 1  # Airflow 3.3 draws a single one as a button that leads nowhere
+    for view in views:
+        assert view["destination"] == "nav"
+        assert "url_route" not in view  # its frame would block the links to MLflow
+        assert view["href"].rpartition("/")[0] in prefixes
