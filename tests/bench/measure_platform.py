@@ -13,11 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import httpx
 import psutil
+from figures import Row
 
 REPO = Path(__file__).parents[2]
 EMPTY_DAG = '''
@@ -40,21 +40,6 @@ def bench_empty() -> None:
 bench_empty()
 '''
 CYCLE = {"ingest_candles": 5, "issue_forecasts": 2}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure of ours beside a peer's or a floor's, in `unit`."""
-
-    name: str
-    ours: float
-    peer: float
-    peer_name: str
-    unit: str
-
-    def as_json(self) -> str:
-        """Write the row as one line with its ratio."""
-        return json.dumps({**asdict(self), "ratio": round(self.ours / self.peer, 3)})
 
 
 class Platform:

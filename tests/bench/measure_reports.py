@@ -6,14 +6,13 @@ and drawing as many empty charts. Rows go to .ringside/bench.json, one object pe
 that of the whole process, the making of the data left out. It judges nothing.
 """
 
-import json
 import logging
 import multiprocessing
 import resource
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -23,6 +22,7 @@ import psycopg
 REPO = Path(__file__).parents[2]
 sys.path.insert(0, str(REPO / "tests"))
 
+from figures import Row  # noqa: E402
 from measure_ingestion import database  # noqa: E402
 
 from report_builders import END, fill_history, fill_title, set_market  # noqa: E402 - no package
@@ -40,21 +40,6 @@ COPIED = {
     "title_history": "horizon, contestant, model_version, held_from, promoted_at, promoted_by,"
     " reason",
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure of ours beside a floor's, in `unit`."""
-
-    name: str
-    ours: float
-    peer: float
-    peer_name: str
-    unit: str
-
-    def as_json(self) -> str:
-        """Write the row as one line with its ratio."""
-        return json.dumps({**asdict(self), "ratio": round(self.ours / self.peer, 2)})
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 REPO = Path(__file__).parents[2]
 sys.path[:0] = [str(REPO / "tests")]
 
 import numpy as np  # noqa: E402 - after the path of the tests
+from figures import Row  # noqa: E402 - after the path of the tests
 from serving_load import Load, Target, ask_for, race  # noqa: E402 - after the path of the tests
 from serving_peers import empty_peer, peers  # noqa: E402 - after the path of the tests
 
@@ -36,21 +36,6 @@ from serving_stage import crown, fill_market, register  # noqa: E402 - after the
 RELOADS, RELOAD_EVERY_S = 20, 1.5
 SETTLE_S = 5
 """After a load, until those are answered who have left already."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure of ours beside a peer's or a floor's, in `unit`."""
-
-    name: str
-    ours: float
-    peer: float
-    peer_name: str
-    unit: str
-
-    def as_json(self) -> str:
-        """Write the row as one line with its ratio."""
-        return json.dumps({**asdict(self), "ratio": round(self.ours / self.peer, 3)})
 
 
 @contextmanager
